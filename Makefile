@@ -1,0 +1,31 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench clean
+
+help:
+	@echo "make run     set up once, then open the app"
+	@echo "make test    set up once, then run the tests"
+	@echo "make lint    linter, formatter, types, import rules"
+	@echo "make bench   the performance benchmarks; they print ratios"
+	@echo "make clean   remove the environment"
+
+run:
+	@tools/setup.sh app
+	@exec .venv/bin/infer-tui $(ARGS)
+
+test:
+	@tools/setup.sh test
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint:
+	@tools/setup.sh test
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench:
+	@tools/setup.sh test
+	@.venv/bin/python -m tests.performance $(ARGS)
+
+clean:
+	rm -rf .venv

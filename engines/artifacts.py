@@ -1,0 +1,234 @@
+"""The cache of conversions: each artifact is known by what it was made from.
+
+Layout: `<cache>/<kind>/<slot>/<key>/`, a folder an artifact, holding its file and `artifact.json`.
+The slot says in words what it is for; the key is a digest of the parts it was made from. A hit
+costs a hash of the file; a miss says which part changed. Folders appear whole, by a rename.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import select
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engines import paths
+from engines.control import Control
+from engines.errors import Cancelled, FileError
+from engines.plan import Record
+
+META = "artifact.json"
+LAST = "last.json"
+KEY_LENGTH = 20
+# How often a second process looks whether the first one has finished making the same thing.
+LOCK_RETRY_S = 0.2
+
+Parts = Mapping[str, str]
+
+
+class Meta(Record, frozen=True, kw_only=True):
+    """What is written beside an artifact's file. `seconds` is how long it took to make."""
+
+    kind: str
+    slot: str
+    parts: dict[str, str]
+    file: str
+    size_bytes: int
+    sha256: str
+    seconds: float
+    facts: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A kept conversion: the path of its file and what is known of it."""
+
+    path: Path
+    meta: Meta
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """No artifact fits. `why` says what changed since the one that comes nearest."""
+
+    why: str
+
+
+class Cache:
+    """The artifacts under one root folder."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or paths.cache_folder()
+
+    def find(self, kind: str, slot: str, parts: Parts) -> Artifact | Miss:
+        """The artifact made from exactly `parts`, or why there is none."""
+        folder = self._folder(kind, slot, parts)
+        meta = read_meta(folder)
+        if meta is None:
+            return Miss(self._why(kind, slot, parts))
+        path = folder / meta.file
+        try:
+            intact = sha256_of(path) == meta.sha256
+        except OSError:
+            intact = False
+        return Artifact(path, meta) if intact else Miss("the kept file is damaged")
+
+    @contextlib.contextmanager
+    def making(
+        self, kind: str, slot: str, parts: Parts, control: Control
+    ) -> Iterator[Making | Artifact]:
+        """Hold the right to make this artifact; another process that wants it waits meanwhile.
+
+        Gives a `Making`, or the artifact itself where another process made it in the meantime.
+        Raises Cancelled where the user stops the wait.
+        """
+        folder = self._folder(kind, slot, parts)
+        paths.ready(folder.parent)
+        with _lock(folder.with_suffix(".lock"), control):
+            found = self.find(kind, slot, parts)
+            if isinstance(found, Artifact):
+                yield found
+                return
+            temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            try:
+                yield Making(self, kind, slot, dict(parts), folder, temporary)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+    def remember(self, kind: str, slot: str, seconds: float) -> None:
+        """Keep how long work of this kind took, for `last_seconds`. Loss of it is no harm."""
+        file = self.root / kind / slot / LAST
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(file, json.dumps({"seconds": seconds}).encode())
+
+    def last_seconds(self, kind: str, slot: str) -> float | None:
+        """How long this work took the last time, None if that is not known."""
+        try:
+            return float(json.loads((self.root / kind / slot / LAST).read_bytes())["seconds"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _folder(self, kind: str, slot: str, parts: Parts) -> Path:
+        return self.root / kind / slot / key_of(parts)
+
+    def _why(self, kind: str, slot: str, parts: Parts) -> str:
+        """Which parts differ from the kept artifact of this slot that shares the most of them."""
+        kept = [
+            meta.parts
+            for folder in sorted((self.root / kind / slot).glob("*/"))
+            if (meta := read_meta(folder)) is not None
+        ]
+        if not kept:
+            return "not made yet"
+        nearest = max(kept, key=lambda one: sum(one.get(k) == v for k, v in parts.items()))
+        changed = [
+            f"{name} {short(nearest.get(name, 'absent'))} → {short(value)}"
+            for name, value in parts.items()
+            if nearest.get(name) != value
+        ]
+        changed += [f"{name} is gone" for name in nearest if name not in parts]
+        return "changed: " + ", ".join(changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """An artifact being made in `folder`; nothing of it is seen by others before `keep`."""
+
+    cache: Cache
+    kind: str
+    slot: str
+    parts: dict[str, str]
+    place: Path
+    folder: Path
+
+    def keep(self, file: str, seconds: float, facts: Mapping[str, Any]) -> Artifact:
+        """Move what was made, with its file `file`, to its place. FileError if that fails."""
+        path = self.folder / file
+        try:
+            meta = Meta(
+                kind=self.kind,
+                slot=self.slot,
+                parts=self.parts,
+                file=file,
+                size_bytes=path.stat().st_size,
+                sha256=sha256_of(path),
+                seconds=seconds,
+                facts=dict(facts),
+            )
+            (self.folder / META).write_bytes(msgspec.json.encode(meta))
+            if self.place.exists():
+                shutil.rmtree(self.place)
+            os.rename(self.folder, self.place)
+        except OSError as error:
+            raise FileError(
+                f"can't keep {path.name} in {self.place.parent}: {error.strerror or error}",
+                hint="free some space, or set XDG_CACHE_HOME to another folder",
+            ) from error
+        self.cache.remember(self.kind, self.slot, seconds)
+        return Artifact(self.place / file, meta)
+
+
+def key_of(parts: Parts) -> str:
+    """A digest of `parts`, whatever their order."""
+    text = json.dumps(dict(parts), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def short(value: str) -> str:
+    """A digest cut to what a person compares; anything else as it is."""
+    is_digest = len(value) == 64 and all(one in "0123456789abcdef" for one in value)
+    return value[:8] if is_digest else value
+
+
+def read_meta(folder: Path) -> Meta | None:
+    """The record of the artifact in `folder`, None where it is missing or not readable."""
+    try:
+        return msgspec.json.decode((folder / META).read_bytes(), type=Meta)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write `path` whole or not at all. OSError as the system gives it; no temporary is left."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+@contextlib.contextmanager
+def _lock(path: Path, control: Control) -> Iterator[None]:
+    """Hold an advisory lock; the kernel frees it when its process ends, however it ends."""
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                select.select([control], [], [], LOCK_RETRY_S)
+                if control.cancelled:
+                    raise Cancelled from None
+        yield

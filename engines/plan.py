@@ -1,0 +1,119 @@
+"""What is to be run: plain, immutable, typed records that TOML files and the app both make.
+
+A plan travels between people and machines, so it never names a program: `environment` names an
+entry of the user's own configuration file, and that file alone says which interpreter it is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+SCHEMA = 1
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8"]
+OptionValue = bool | int | float | str
+
+PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "fp16", "bf16", "int8")
+DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda")
+
+# The article's own run: 100 inferences of batch 1.
+ARTICLE_ITERATIONS = 100
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every record that a file may hold: immutable and strict about its keys."""
+
+
+class ModelSpec(Record, frozen=True, kw_only=True):
+    """Which model, and with which weights.
+
+    `weights` is the path of a state dict; empty means the built-in seeded weights made from `seed`.
+    `input_size` is the side of the square RGB input in pixels.
+    """
+
+    name: str = "mobilenetv2"
+    width: Annotated[float, Meta(gt=0)] = 1.0
+    input_size: Annotated[int, Meta(ge=32)] = 224
+    classes: Positive = 1000
+    weights: str = ""
+    seed: Annotated[int, Meta(ge=0)] = 0
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} {self.width:g} @ {self.input_size}"
+
+
+class EngineSpec(Record, frozen=True, kw_only=True):
+    """One entry of a comparison: an engine on a device in a precision at a batch size.
+
+    `device` "auto" means CUDA where this engine can use it, otherwise the CPU; a plan that is
+    being run has it resolved. `options` are the engine's own, see `engines.registry`.
+    """
+
+    engine: str
+    device: Device = "auto"
+    precision: Precision = "fp32"
+    batch: Positive = 1
+    environment: str = ""
+    options: dict[str, OptionValue] = {}
+
+    @property
+    def label(self) -> str:
+        """A short name for this entry; `labels` makes it unique within a plan."""
+        parts = [self.engine, self.precision, f"b{self.batch}"]
+        if self.device != "auto":
+            parts.insert(1, self.device)
+        if self.environment:
+            parts.append(f"[{self.environment}]")
+        return " ".join(parts)
+
+
+class Measurement(Record, frozen=True, kw_only=True):
+    """How long to warm up and to measure.
+
+    With `iterations` or `seconds` the measurement ends there. With neither it ends when the
+    median is known: see `engines.statistics.StopRule`. Times are in seconds.
+    """
+
+    iterations: Positive | None = None
+    seconds: Seconds | None = None
+    min_seconds: Annotated[float, Meta(ge=0)] = 3.0
+    max_seconds: Seconds = 60.0
+    median_half_width: Annotated[float, Meta(gt=0, lt=1)] = 0.01
+    warmup_min_seconds: Annotated[float, Meta(ge=0)] = 0.5
+    warmup_min_iterations: Positive = 20
+    warmup_max_seconds: Seconds = 10.0
+
+
+class RunPlan(Record, frozen=True, kw_only=True):
+    """A whole run: one model, its input, how to measure, and the engines to compare."""
+
+    schema: int = SCHEMA
+    name: str = ""
+    model: ModelSpec = ModelSpec()
+    input_seed: Annotated[int, Meta(ge=0)] = 0
+    measurement: Measurement = Measurement()
+    engines: tuple[EngineSpec, ...] = ()
+
+    def labels(self) -> tuple[str, ...]:
+        """A unique short name for each entry, in order."""
+        return unique_labels(self.engines)
+
+
+def unique_labels(specs: tuple[EngineSpec, ...]) -> tuple[str, ...]:
+    """The entries' labels; entries that would share one also show the options they differ in."""
+    plain = [spec.label for spec in specs]
+    labels: list[str] = []
+    for spec, label in zip(specs, plain, strict=True):
+        if plain.count(label) > 1 and spec.options:
+            label += " " + ",".join(f"{key}={value}" for key, value in sorted(spec.options.items()))
+        copies = labels.count(label) + sum(one.startswith(f"{label} #") for one in labels)
+        labels.append(f"{label} #{copies + 1}" if copies else label)
+    return tuple(labels)

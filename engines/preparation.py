@@ -1,0 +1,249 @@
+"""What engines share: weights, layer table, reference and ONNX file, each made once and kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from engines.artifacts import Artifact, Cache, Making, Miss, sha256_of
+from engines.control import Control
+from engines.errors import FileError, InferTuiError
+from engines.events import Event, JobDone, JobFailed, JobKind, JobStarted, Progress
+from engines.export import OPSET
+from engines.plan import ModelSpec
+from engines.process import WorkerProcess
+
+# Raised when the recipe of the built-in weights changes, so that old ones are not taken for new.
+WEIGHTS_RECIPE = "1"
+SUMMARY_RECIPE = "1"
+
+Work = Generator[Event, None, Artifact]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One artifact to be had: what it is called, what it is made from, and the request for it."""
+
+    kind: JobKind
+    title: str
+    slot: str
+    parts: dict[str, str]
+    file: str
+    do: str
+    fields: dict[str, Any]
+
+
+class Preparation:
+    """Makes or finds shared artifacts, in one worker that starts when something is missing."""
+
+    def __init__(self, control: Control, log: Path, cache: Cache | None = None) -> None:
+        self.cache = cache or Cache()
+        self._control = control
+        self._log = log
+        self._worker: WorkerProcess | None = None
+
+    def weights(self, model: ModelSpec) -> Work:
+        """The state dict that every engine loads; its digest is in the artifact's facts."""
+        parts = {"architecture": _architecture(model), "recipe": WEIGHTS_RECIPE}
+        if model.weights:
+            parts["file"] = _digest_of_user_file(model.weights)
+        else:
+            parts["seed"] = str(model.seed)
+        return self._have(
+            Order(
+                kind="weights",
+                title=f"weights of {model.label}",
+                slot=_slot(model),
+                parts=parts,
+                file="weights.pt",
+                do="weights",
+                fields={"model": _fields(model)},
+            )
+        )
+
+    def summary(self, model: ModelSpec) -> Work:
+        """The layer table, as JSON."""
+        return self._have(
+            Order(
+                kind="summary",
+                title=f"layers of {model.label}",
+                slot=_slot(model),
+                parts={"architecture": _architecture(model), "recipe": SUMMARY_RECIPE},
+                file="summary.json",
+                do="describe",
+                fields={"model": _fields(model)},
+            )
+        )
+
+    def onnx(self, model: ModelSpec, weights: Artifact) -> Work:
+        """The ONNX file: FP32, dynamic batch."""
+        parts = {
+            "architecture": _architecture(model),
+            "weights": weights.meta.facts["digest"],
+            "opset": str(OPSET),
+            "torch": _version("torch"),
+            "onnx": _version("onnx"),
+        }
+        return self._have(
+            Order(
+                kind="export",
+                title=f"{model.label} → ONNX fp32",
+                slot=_slot(model),
+                parts=parts,
+                file="model.onnx",
+                do="export",
+                fields={"model": _fields(model), "weights": str(weights.path)},
+            )
+        )
+
+    def reference(
+        self, model: ModelSpec, weights: Artifact, input_seed: int, images: int, batch: int
+    ) -> Work:
+        """The FP32 logits of `images` seeded images, computed `batch` at a time on the CPU."""
+        parts = {
+            "architecture": _architecture(model),
+            "weights": weights.meta.facts["digest"],
+            "input seed": str(input_seed),
+            "images": str(images),
+        }
+        return self._have(
+            Order(
+                kind="reference",
+                title=f"FP32 reference, {images} images",
+                slot=_slot(model),
+                parts=parts,
+                file="logits.npy",
+                do="reference",
+                fields={
+                    "model": _fields(model),
+                    "weights": str(weights.path),
+                    "input_seed": input_seed,
+                    "input_size": model.input_size,
+                    "images": images,
+                    "batch": batch,
+                    "options": {"threads": 0, "channels_last": False},
+                },
+            )
+        )
+
+    def ask(self, do: str, **fields: Any) -> Generator[Any, None, dict[str, Any]]:
+        """Any other request of the same worker."""
+        worker = self._worker or self._start()
+        return (yield from worker.ask(do, **fields))
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def __enter__(self) -> Preparation:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._worker is not None and kind is not None:
+            self._worker.kill()
+            self._worker = None
+        self.close()
+
+    def _start(self) -> WorkerProcess:
+        self._worker = WorkerProcess(self._log, self._control)
+        self._worker.greet()
+        return self._worker
+
+    def _have(self, order: Order) -> Work:
+        """Find or make the artifact of `order`, and say so by events."""
+        job = f"{order.kind} {order.slot}"
+        began = time.monotonic()
+        found = self.cache.find(order.kind, order.slot, order.parts)
+        yield JobStarted(
+            job=job,
+            kind=order.kind,
+            title=order.title,
+            expected_s=self.cache.last_seconds(order.kind, order.slot),
+            why=found.why if isinstance(found, Miss) else "",
+            log=str(self._log),
+        )
+        cached = isinstance(found, Artifact)
+        if isinstance(found, Miss):
+            try:
+                found = yield from self._make(job, order)
+            except InferTuiError as error:
+                yield JobFailed(
+                    job=job,
+                    kind=order.kind,
+                    reason=error.message,
+                    hint=error.hint,
+                    log_tail=getattr(error, "log_tail", ""),
+                )
+                raise
+        yield JobDone(
+            job=job,
+            kind=order.kind,
+            seconds=time.monotonic() - began,
+            cached=cached,
+            size_bytes=found.meta.size_bytes,
+            path=str(found.path),
+            facts=found.meta.facts,
+        )
+        return found
+
+    def _make(self, job: str, order: Order) -> Work:
+        with self.cache.making(order.kind, order.slot, order.parts, self._control) as making:
+            if not isinstance(making, Making):
+                return making
+            began = time.monotonic()
+            if self._worker is None:
+                yield Progress(job, "starting")
+            path = making.folder / order.file
+            asking = self.ask(order.do, path=str(path), **order.fields)
+            yield Progress(job, "loading")
+            while True:
+                try:
+                    next(asking)
+                except StopIteration as answer:
+                    return making.keep(order.file, time.monotonic() - began, answer.value)
+
+
+def _fields(model: ModelSpec) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(model)
+    if model.weights:
+        # The worker's working folder is not the user's.
+        fields["weights"] = str(Path(model.weights).expanduser().absolute())
+    return fields
+
+
+def _slot(model: ModelSpec) -> str:
+    return f"{model.name}-{model.width:g}-{model.input_size}-{model.classes}"
+
+
+def _architecture(model: ModelSpec) -> str:
+    return _slot(model)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _digest_of_user_file(name: str) -> str:
+    try:
+        return sha256_of(Path(name).expanduser())
+    except OSError as error:
+        raise FileError(
+            f"can't read the weights file {name}: {error.strerror or error}",
+            hint="expected a state dict saved by torch.save",
+        ) from error

@@ -1,0 +1,39 @@
+"""What turns latency samples into numbers: summaries, intervals, verdicts, and live views.
+
+Samples are latencies in milliseconds in the order they were taken: their order tells how much
+they depend on each other, and so how far an interval can be trusted. Nothing is ever dropped.
+"""
+
+from engines.statistics.comparison import Comparison, Reason, Verdict, compare
+from engines.statistics.live import DecimatedSeries, LatencyHistogram
+from engines.statistics.percentiles import (
+    PERCENTILES,
+    Percentile,
+    interval_ranks,
+    nearest_rank,
+    sample_floor,
+)
+from engines.statistics.rules import Settled, Stop, StopRule, WarmUpRule
+from engines.statistics.summary import Outliers, Summary, median_half_width, summarise
+
+__all__ = [
+    "PERCENTILES",
+    "Comparison",
+    "DecimatedSeries",
+    "LatencyHistogram",
+    "Outliers",
+    "Percentile",
+    "Reason",
+    "Settled",
+    "Stop",
+    "StopRule",
+    "Summary",
+    "Verdict",
+    "WarmUpRule",
+    "compare",
+    "interval_ranks",
+    "median_half_width",
+    "nearest_rank",
+    "sample_floor",
+    "summarise",
+]

@@ -1,0 +1,316 @@
+"""Is one run faster than another? A ratio of medians, its interval, and a verdict with reasons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engines.statistics.dependence import carry_over, drift_factor
+from engines.statistics.percentiles import CONFIDENCE, nearest_rank
+from engines.statistics.samples import Floats, checked
+
+# Blocks that a run is cut into where none are given: as many as Schmeiser (1982, see dependence)
+# finds worth having, long enough that what is fast averages out within one.
+BLOCKS = 32
+# Given blocks are used from here on; Student's t of five degrees of freedom is 2.57 already.
+MIN_BLOCKS = 6
+# Neighbouring blocks are joined beyond this, to keep the resampling's cost bounded.
+MAX_BLOCKS = 128
+# Blocks of one sample are a plain bootstrap; of fewer than these it could not show a drift.
+MIN_SAMPLES = 20
+# With the fewest blocks the tail to cut is 0.24 %, which still holds ten resamples.
+RESAMPLES = 4000
+# The latencies at which a block's samples are counted: steps of 1/64 of the blocks' scatter.
+GRID = 512
+# What a verdict's reasons call drift: it widens the interval this much, and the carry-over from
+# block to block is beyond what independent ones show in 1 of 100 runs, 2.33 / sqrt(blocks).
+NOTABLE_WIDENING = 1.5
+NOTABLE_CARRY_OVER = 2.33
+# The median absolute deviation of a normal distribution times this is its standard deviation.
+MAD_TO_SIGMA = 1.4826
+
+Code = Literal[
+    "beyond-threshold",
+    "within-threshold",
+    "interval-crosses-threshold",
+    "too-few-samples",
+    "too-few-blocks",
+    "drift",
+]
+
+
+class Verdict(StrEnum):
+    """What a comparison says of the candidate, seen from the baseline."""
+
+    FASTER = "FASTER"
+    SLOWER = "SLOWER"
+    SAME = "SAME"
+    UNCLEAR = "UNCLEAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason of a verdict: a code for machines and a sentence for people."""
+
+    code: Code
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`ratio` is the candidate's median over the baseline's, `low` to `high` its 95 % interval.
+
+    The interval is None where there are too few samples for one; the first reason is the
+    verdict's own.
+    """
+
+    ratio: float
+    low: float | None
+    high: float | None
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run, cut into blocks: their sizes, and logarithms of their medians and of all's."""
+
+    name: str
+    samples: Floats
+    blocks: list[Floats]
+    block_medians: Floats
+    median: float
+
+    @property
+    def scatter(self) -> float:
+        """Standard deviation of the blocks' medians, as a share; a burst in a few is ignored."""
+        deviation = np.abs(self.block_medians - np.median(self.block_medians))
+        return MAD_TO_SIGMA * float(np.median(deviation))
+
+
+def compare(
+    a_ms: ArrayLike,
+    b_ms: ArrayLike,
+    threshold: float = 0.01,
+    *,
+    a_blocks: Sequence[int] | None = None,
+    b_blocks: Sequence[int] | None = None,
+    interleaved: bool = False,
+    seed: int = 0,
+) -> Comparison:
+    """Compare candidate `b_ms` with baseline `a_ms`, latencies in ms in the order they were taken.
+
+    `a_blocks` and `b_blocks` are the sizes of the blocks in which they were measured, in order;
+    without them a run is cut into 32 equal ones. With `interleaved` the i-th blocks of both were
+    measured side by side: they are drawn together, and what both drifted by cancels.
+
+    SLOWER when the whole interval lies above 1 + threshold, FASTER when it lies below
+    1 / (1 + threshold), SAME when it lies between the two, otherwise UNCLEAR. The limits are each
+    other's inverse, so that it matters little which run is called the baseline.
+
+    The interval is a block bootstrap's (Carlstein, Annals of Statistics 14, 1986): whole blocks
+    are drawn with replacement, so samples keep their neighbours, and each draw's median is taken
+    over all its samples. Three things make it wider. Few blocks: Hesterberg's expanded percentiles
+    (The American Statistician 69, 2015). Drift that passes from block to block: see
+    `dependence.drift_factor`. And for runs that were not interleaved, the part of the blocks'
+    scatter that passes on is taken to differ from run to run as well, since a drift does not begin
+    anew with a process.
+
+    What neither run shows in itself cannot be allowed for: on a machine whose speed differs from
+    process to process but not within one, two single runs of the same engine do differ. Measure
+    several processes of each there and give each process as a block, or interleave.
+
+    Raises ValueError for samples that are empty, not finite or not above 0, a threshold outside
+    0 to 1 (exclusive), block sizes that do not add up, and interleaved runs without as many
+    blocks each.
+    """
+    a = _positive(a_ms, "baseline")
+    b = _positive(b_ms, "candidate")
+    if not 0 < threshold < 1:
+        raise ValueError(f"expected a threshold between 0 and 1, found {threshold:g}")
+    given = [_check_sizes(a_blocks, a, "baseline"), _check_sizes(b_blocks, b, "candidate")]
+    if interleaved and (a_blocks is None or b_blocks is None or len(a_blocks) != len(b_blocks)):
+        raise ValueError("interleaved runs need a_blocks and b_blocks of the same length")
+    few = [
+        Reason(
+            "too-few-samples",
+            f"the {name} has {len(run)} samples, a comparison needs {MIN_SAMPLES}",
+        )
+        for name, run in (("baseline", a), ("candidate", b))
+        if len(run) < MIN_SAMPLES
+    ]
+    if few:
+        ratio = _median(np.sort(b)) / _median(np.sort(a))
+        return Comparison(ratio, None, None, Verdict.UNCLEAR, tuple(few))
+
+    notes: list[Reason] = []
+    fewest = min((len(sizes) for sizes in given if sizes is not None), default=MIN_BLOCKS)
+    if fewest < MIN_BLOCKS:
+        given, interleaved = [None, None], False
+        notes.append(
+            Reason(
+                "too-few-blocks",
+                f"{fewest} blocks were given, {MIN_BLOCKS} are needed: "
+                "each run is cut into equal ones instead",
+            )
+        )
+    runs = _cut("baseline", a, given[0]), _cut("candidate", b, given[1])
+    ratio = math.exp(runs[1].median - runs[0].median)
+    low, high = _interval(*runs, interleaved, np.random.default_rng(seed), notes)
+    verdict, reason = _verdict(ratio, low, high, threshold)
+    return Comparison(ratio, low, high, verdict, (reason, *notes))
+
+
+def _positive(samples_ms: ArrayLike, name: str) -> Floats:
+    samples = checked(samples_ms, name=name)
+    zeros = int((samples == 0).sum())
+    if zeros:
+        raise ValueError(f"{name}: {zeros} of {len(samples)} latencies are 0, which has no ratio")
+    return samples
+
+
+def _check_sizes(sizes: Sequence[int] | None, samples: Floats, name: str) -> Sequence[int] | None:
+    if sizes is None:
+        return None
+    if any(size < 1 for size in sizes) or sum(sizes) != len(samples):
+        raise ValueError(
+            f"{name}: its blocks must be 1 or more samples each and {len(samples)} together, "
+            f"found {len(sizes)} blocks of {sum(sizes)} samples"
+        )
+    return sizes
+
+
+def _median(in_order: Floats) -> float:
+    return float(in_order[nearest_rank(len(in_order), 50) - 1])
+
+
+def _cut(name: str, samples: Floats, sizes: Sequence[int] | None) -> _Run:
+    if sizes is None:
+        edges = np.linspace(0, len(samples), min(BLOCKS, len(samples)) + 1).astype(np.intp)
+    else:
+        edges = np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp)
+        if len(sizes) > MAX_BLOCKS:
+            edges = edges[np.linspace(0, len(sizes), MAX_BLOCKS + 1).astype(np.intp)]
+    blocks = [np.sort(block) for block in np.split(samples, edges[1:-1])]
+    medians = np.log([_median(block) for block in blocks])
+    middle = nearest_rank(len(samples), 50) - 1
+    return _Run(name, samples, blocks, medians, math.log(np.partition(samples, middle)[middle]))
+
+
+def _interval(
+    a: _Run, b: _Run, interleaved: bool, rng: np.random.Generator, notes: list[Reason]
+) -> tuple[float, float]:
+    """The 95 % interval of the ratio of b's median to a's; adds to `notes` what widened it."""
+    a_counts = _draws(rng, len(a.blocks))
+    if interleaved:
+        shift = _resampled(b, a_counts) - _resampled(a, a_counts)
+        carried = carry_over(b.block_medians - a.block_medians)
+        widening = math.sqrt(drift_factor(carried))
+        shift = widening * shift
+        _note_drift(notes, "the ratio of the blocks", len(a.blocks), carried, widening)
+    else:
+        b_counts = _draws(rng, len(b.blocks))
+        shift = np.zeros(RESAMPLES)
+        for run, counts, sign in ((a, a_counts, -1), (b, b_counts, 1)):
+            resampled = _resampled(run, counts)
+            carried = carry_over(run.block_medians)
+            lasting = math.sqrt(carried) * run.scatter
+            wide = math.sqrt(drift_factor(carried)) * resampled
+            wide += lasting * rng.standard_normal(RESAMPLES)
+            shift += sign * wide
+            before = float(resampled.std())
+            widening = float(wide.std()) / before if before else 1.0
+            _note_drift(notes, f"the {run.name}", len(run.blocks), carried, widening)
+    tail = _expanded_tail(min(len(a.blocks), len(b.blocks)))
+    low, high = np.quantile(shift, [tail, 1 - tail])
+    centre = b.median - a.median
+    return math.exp(centre + float(low)), math.exp(centre + float(high))
+
+
+def _note_drift(
+    notes: list[Reason], what: str, blocks: int, carried: float, widening: float
+) -> None:
+    if carried > NOTABLE_CARRY_OVER / math.sqrt(blocks) and widening >= NOTABLE_WIDENING:
+        notes.append(
+            Reason(
+                "drift",
+                f"{what} drifts: {carried:.0%} of a block's deviation passes on to the next, "
+                f"which makes its part of the interval {widening:.1f} times as wide",
+            )
+        )
+
+
+def _draws(rng: np.random.Generator, blocks: int) -> Floats:
+    """How often each block is in each of the resamples, each of as many blocks as there are."""
+    return rng.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLES).astype(np.float64)
+
+
+def _resampled(run: _Run, counts: Floats) -> Floats:
+    """The logarithm of each resample's median over that of the run.
+
+    A union's median lies between its parts' medians. So it is enough to count each block's
+    samples once, up to each latency of a grid between the smallest and the largest of them; a
+    resample is then a weighted sum of these counts, whatever the number of samples.
+    """
+    lowest, highest = np.exp(run.block_medians.min()), np.exp(run.block_medians.max())
+    # A logarithm and back may move the ends past the very samples they stand for.
+    between = (run.samples >= lowest * (1 - 1e-12)) & (run.samples <= highest * (1 + 1e-12))
+    candidates = np.sort(run.samples[between])
+    picked = np.linspace(0, len(candidates) - 1, min(GRID, len(candidates))).astype(np.intp)
+    grid: Floats = np.unique(candidates[picked])
+    up_to = np.array([np.searchsorted(block, grid, side="right") for block in run.blocks])
+    sizes = np.array([len(block) for block in run.blocks])
+    enough: NDArray[np.bool_] = counts @ up_to >= (counts @ sizes / 2)[:, None]
+    medians: Floats = np.log(grid[enough.argmax(axis=1)]) - run.median
+    return medians
+
+
+def _expanded_tail(blocks: int) -> float:
+    """The tail to cut from a bootstrap of so few blocks, for a 95 % interval.
+
+    A bootstrap's spread lacks the factor sqrt(n / (n - 1)) and Student's longer tails; cutting
+    this much less makes up for both (Hesterberg 2015: expanded percentile intervals).
+    """
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    t = _student_t(z, blocks - 1)
+    return NormalDist().cdf(-math.sqrt(blocks / (blocks - 1)) * t)
+
+
+def _student_t(z: float, freedom: int) -> float:
+    """Student's t quantile from the normal one: within 0.1 % from 5 degrees of freedom on.
+
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
+    """
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return sum(term / float(freedom) ** power for power, term in enumerate(terms))
+
+
+def _verdict(ratio: float, low: float, high: float, threshold: float) -> tuple[Verdict, Reason]:
+    above, below = 1 + threshold, 1 / (1 + threshold)
+    limit = f"{100 * threshold:g} %"
+    interval = f"{_change(low)} to {_change(high)}"
+    if low > above or high < below:
+        verdict = Verdict.SLOWER if low > above else Verdict.FASTER
+        text = f"the median changes by {_change(ratio)} ({interval}), beyond {limit}"
+        return verdict, Reason("beyond-threshold", text)
+    if below <= low and high <= above:
+        text = f"the median changes by {_change(ratio)} ({interval}), within {limit}"
+        return Verdict.SAME, Reason("within-threshold", text)
+    text = f"the median's change, {interval}, is on both sides of a threshold of {limit}"
+    return Verdict.UNCLEAR, Reason("interval-crosses-threshold", text)
+
+
+def _change(ratio: float) -> str:
+    return f"{100 * (ratio - 1):+.2f} %"

@@ -1,0 +1,67 @@
+"""Says in one line what an exception of a framework means, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from typing import TypedDict
+
+
+class Failure(TypedDict):
+    """The fields of a `failed` event."""
+
+    kind: str
+    message: str
+    hint: str
+
+
+class WorkerError(Exception):
+    """A failure whose words are already meant for the user."""
+
+    def __init__(self, message: str, hint: str = "", kind: str = "error") -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.kind = kind
+
+
+MEMORY = re.compile(
+    r"can't allocate memory|out of memory|std::bad_alloc|Unable to allocate|Failed to allocate",
+    re.IGNORECASE,
+)
+COMPILER = re.compile(r"InvalidCxxCompiler|No working C\+\+ compiler|Failed to find C compiler")
+NO_MODULE = re.compile(r"No module named '?([\w.]+)")
+
+
+def explain(error: BaseException) -> Failure:
+    """The failure that `error` is, in one line."""
+    text = first_line(error)
+    if isinstance(error, WorkerError):
+        return Failure(kind=error.kind, message=text, hint=error.hint)
+    whole = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or MEMORY.search(whole):
+        return Failure(
+            kind="out-of-memory",
+            message=f"out of memory: {text}",
+            hint="choose a smaller batch",
+        )
+    if COMPILER.search(whole):
+        return Failure(
+            kind="no-compiler",
+            message="torch.compile found no working C++ compiler",
+            hint="install g++ (apt install g++) or set CXX to one",
+        )
+    if isinstance(error, ModuleNotFoundError) and (missing := NO_MODULE.search(whole)):
+        return Failure(
+            kind="missing-module",
+            message=f"the Python package {missing[1]} is not installed in this interpreter",
+            hint=f"python -m pip install {missing[1]}",
+        )
+    # Our own checks raise ValueError with words meant for the user; a framework's class says more.
+    named = text if type(error) is ValueError else f"{type(error).__name__}: {text}"
+    return Failure(kind="error", message=named, hint="")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of the error's text that says something, cut to a screen's width or so."""
+    lines = (line.strip() for line in str(error).splitlines())
+    line = next((line for line in lines if line), type(error).__name__)
+    return line if len(line) <= 300 else line[:297] + "..."

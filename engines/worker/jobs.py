@@ -1,0 +1,188 @@
+"""What a worker can be asked to do: a handler takes a request and returns a JSON-able result."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.backends import open_backend, probe_backend
+from engines.worker import accuracy, inputs
+from engines.worker.failure import WorkerError
+from engines.worker.loop import timed_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engines.backends.base import Backend
+    from engines.worker.session import Session
+
+Request = dict[str, Any]
+Result = dict[str, Any]
+Handler = Callable[[Request, "Session"], Result]
+
+KIB = 1024
+
+
+def loaded(session: Session) -> Backend:
+    """The engine of this process; an earlier `load` must have made it."""
+    if session.backend is None:
+        raise WorkerError("no engine is loaded in this worker", kind="protocol")
+    return session.backend
+
+
+@contextmanager
+def stopwatch() -> Iterator[Callable[[], float]]:
+    """Gives a function that says how many milliseconds have passed since."""
+    began = time.perf_counter_ns()
+    yield lambda: (time.perf_counter_ns() - began) / 1e6
+
+
+def probe(request: Request, session: Session) -> Result:
+    """Say of each asked engine and device whether this interpreter can run it."""
+    for engine, device in request["engines"]:
+        session.say("probing", engine=engine, device=device)
+        session.say("probed", engine=engine, device=device, **probe_backend(engine, device))
+    return {}
+
+
+def load(request: Request, session: Session) -> Result:
+    """Load an engine, run it once, and say how long each part took and what it runs with."""
+    session.say("progress", phase="loading")
+    with stopwatch() as passed:
+        backend = open_backend(request)
+        backend.load()
+        load_ms = passed()
+    batch = inputs.images(request["input_seed"], 0, request["batch"], request["input_size"])
+    backend.set_input(batch)
+    compile_ms = None
+    if backend.compiles:
+        session.say("progress", phase="compiling")
+        with stopwatch() as passed:
+            backend.compile()
+            compile_ms = passed()
+    with stopwatch() as passed:
+        backend.infer()
+        first_ms = passed()
+    session.backend = backend
+    return {
+        "load_ms": load_ms,
+        "compile_ms": compile_ms,
+        "first_inference_ms": first_ms,
+        "facts": backend.facts(),
+        "versions": backend.versions(),
+    }
+
+
+def check(request: Request, session: Session) -> Result:
+    """Compare the loaded engine's logits with the reference's."""
+    backend = loaded(session)
+    session.say("progress", phase="checking")
+    reference = np.load(request["reference"], allow_pickle=False)
+    batch, seed, size = request["batch"], request["input_seed"], request["input_size"]
+
+    def infer_batch(start: int) -> NDArray[np.float32]:
+        backend.set_input(inputs.images(seed, start, batch, size))
+        backend.infer()
+        return backend.output().copy()
+
+    found = accuracy.evaluate(infer_batch, reference, batch, request["precision"])
+    backend.set_input(inputs.images(seed, 0, batch, size))
+    return found
+
+
+def measure(request: Request, session: Session) -> Result:
+    """Run the timed loop, for warm-up or for real, until its limit or until told to stop."""
+    backend = loaded(session)
+    phase = request["phase"]
+    if session.origin_ns is None:
+        session.origin_ns = time.perf_counter_ns()
+    session.say("progress", phase=phase)
+
+    def deliver(start_s: float, latencies_ms: NDArray[np.float64]) -> None:
+        session.say("samples", latencies_ms.astype("<f8").tobytes(), phase=phase, start_s=start_s)
+
+    outcome = timed_loop(
+        backend.infer,
+        deliver,
+        session.stopped,
+        iterations=request.get("iterations"),
+        seconds=request.get("seconds"),
+        origin_ns=session.origin_ns,
+    )
+    return {**outcome._asdict(), "facts": backend.facts(), "peak_host_bytes": peak_host_bytes()}
+
+
+def peak_host_bytes() -> int:
+    """The largest resident set of this process so far, in bytes; Linux counts it in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+
+
+def weights(request: Request, _session: Session) -> Result:
+    """Write the state dict that every engine loads, and say which weights it holds."""
+    from engines.worker import model
+
+    return model.write_weights(request)
+
+
+def describe(request: Request, _session: Session) -> Result:
+    """The model's layer table and totals."""
+    from engines.worker import model
+
+    return model.describe(request)
+
+
+def graph(request: Request, _session: Session) -> Result:
+    """Draw the model's graph to a file."""
+    from engines.worker import model
+
+    return model.graph(request)
+
+
+def export(request: Request, _session: Session) -> Result:
+    """Export the model to ONNX."""
+    from engines.export import export_onnx
+
+    return export_onnx(request)
+
+
+def reference(request: Request, _session: Session) -> Result:
+    """Write the FP32 reference's logits of the seeded images, shape (images, classes)."""
+    backend = open_backend({**request, "engine": "eager", "precision": "fp32", "device": "cpu"})
+    backend.load()
+    rows = []
+    for start in range(0, request["images"], request["batch"]):
+        batch = inputs.images(request["input_seed"], start, request["batch"], request["input_size"])
+        backend.set_input(batch)
+        backend.infer()
+        rows.append(backend.output().copy())
+    logits = np.concatenate(rows)[: request["images"]]
+    if not np.isfinite(logits).all():
+        raise WorkerError(
+            "the FP32 reference itself returns values that are not finite",
+            "check the weights: no engine can be judged against them",
+        )
+    with open(request["path"], "wb") as file:
+        np.save(file, logits, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+    return {"images": len(logits), "versions": backend.versions()}
+
+
+HANDLERS: dict[str, Handler] = {
+    "probe": probe,
+    "load": load,
+    "check": check,
+    "measure": measure,
+    "weights": weights,
+    "describe": describe,
+    "graph": graph,
+    "export": export,
+    "reference": reference,
+}

@@ -1,0 +1,47 @@
+"""The worker's first file: run by its path, `python engines/worker/main.py`, never imported.
+
+It makes `engines` and `mobilenetv2` importable from the folder that holds this file and from
+nowhere else: the folder itself stays off the import path, because under another interpreter it is
+the site-packages of the app, whose NumPy is built for the app's Python.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.util import spec_from_file_location
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+OURS = ("engines", "mobilenetv2")
+
+
+class OurPackages(MetaPathFinder):
+    """Finds the packages of `OURS` in `ROOT`, before any folder of the import path is asked."""
+
+    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
+        if path is not None or name not in OURS:
+            return None
+        folder = os.path.join(ROOT, name)
+        return spec_from_file_location(
+            name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+        )
+
+
+def forget_script_folder() -> None:
+    """Take this file's folder off the import path, where Python puts it for a script."""
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE]
+
+
+def main() -> None:
+    forget_script_folder()
+    sys.meta_path.insert(0, OurPackages())
+    from engines.worker.session import Session
+    from engines.worker.streams import claim_streams
+
+    Session(*claim_streams()).serve()
+
+
+if __name__ == "__main__":
+    main()
