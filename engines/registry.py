@@ -228,6 +228,12 @@ def check(spec: EngineSpec) -> None:
         engine.option(name).check(value)
 
 
+def pairs_of(spec: EngineSpec) -> tuple[tuple[str, Device], ...]:
+    """The engine with each device that `spec` may come to run on."""
+    devices = find(spec.engine).devices if spec.device == "auto" else (spec.device,)
+    return tuple((spec.engine, device) for device in devices)
+
+
 @dataclass(frozen=True, slots=True)
 class Availability:
     """Whether `engine` can run on `device` under one interpreter, and if not, why and what to do.

@@ -95,12 +95,9 @@ class Run:
 
     def _ask_missing(self) -> None:
         """Ask about the engines that nobody has asked about yet."""
-        wanted: dict[Pair, None] = {}
-        for spec in self._plan.engines:
-            devices = (
-                registry.find(spec.engine).devices if spec.device == "auto" else (spec.device,)
-            )
-            wanted.update(dict.fromkeys((spec.engine, one) for one in devices))
+        wanted = dict.fromkeys(
+            pair for spec in self._plan.engines for pair in registry.pairs_of(spec)
+        )
         missing = [pair for pair in wanted if pair not in self._answers]
         for answer in probe(missing, self._control) if missing else ():
             self._answers[answer.engine, answer.device] = answer

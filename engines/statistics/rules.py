@@ -22,12 +22,15 @@ StopReason = Literal["known", "no longer improving", "time limit"]
 MEAN_BELOW, MEAN_ABOVE = 0.50, 0.10
 SPREAD_DIFFERENCE = 0.10
 QUARTILE_DIFFERENCE = 0.05
-# Two standard errors of the difference of two median absolute deviations, times the square root
-# of a half's length, as a share of either: 2 * sqrt(2) * 1.17 for normal noise (the MAD's
-# efficiency is 37 %). pyperf compares 20 values with 20, where 10 % passes by luck alone.
+# Two standard errors of a difference between two halves of m values with normal noise, in median
+# absolute deviations and times sqrt(m): of two such deviations 2 * sqrt(2) * 1.17 (their efficiency
+# is 37 %), of two quartiles 2 * sqrt(2) * 1.36 * 1.48, and of two medians a little less. pyperf has
+# no such allowance: of its halves of 20, equal ones differ in spread by over 10 % four times in
+# five, and it tries again until luck has it.
 SPREAD_NOISE = 3.3
-# A change of the spread by this share of the median cannot move the result by more than that.
-NEGLIGIBLE_SPREAD = 0.01
+QUARTILE_NOISE = 5.7
+# What a change may come to in the result before it matters: what the stop rule asks of the median.
+NEGLIGIBLE = 0.01
 # Two halves of two are the least that can be compared.
 MIN_WINDOW = 4
 
@@ -46,10 +49,10 @@ class WarmUpRule:
     """Warm-up is over when it has lasted long enough and its latest half no longer changes.
 
     It settles when there are `min_seconds` and `min_iterations` and the later half of all
-    samples, at least `min_iterations` of them, passes pyperf's two-halves test. A window that
-    grows with the run sees a slow change: of an exponential decay of any speed less than 3 % is
-    left. `max_seconds` wins over everything but one iteration: an engine whose inference takes a
-    second is given up after ten iterations as not settled, not kept for twenty.
+    samples, at least `min_iterations` of them, passes the test of `halves_differ`. The window
+    grows with the run, so that a change as slow as the run is long still shows in it.
+    `max_seconds` wins over everything but one iteration: an engine whose inference takes a second
+    is given up after ten iterations as not settled, not kept for twenty.
     """
 
     min_seconds: float = 0.5
@@ -94,10 +97,12 @@ class WarmUpRule:
 def halves_differ(window_ms: Floats) -> str | None:
     """How the two halves of `window_ms` (4 or more latencies) differ, None where they agree.
 
-    They agree when the first value is no outlier above all others (Tukey, 1.5 interquartile
+    pyperf's test: the first value is no outlier above all others (Tukey, 1.5 interquartile
     ranges), the first half's mean is between 50 % below and 10 % above the second's, its median
-    absolute deviation within 10 %, and both its quartiles within 5 %. Against pyperf, the spread
-    has two more excuses: a difference within its own sampling error, or one too small to matter.
+    absolute deviation within 10 %, and both its quartiles within 5 %. A difference within its own
+    sampling error is no difference here, nor one in spread below 1 % of the median; and one rule
+    is added: the median must not fall by more than 1 %, because a decay that takes seconds changes
+    little in half a second, and its 5 % would be five times what a result may be wrong by.
     """
     half = len(window_ms) // 2
     first, second = window_ms[:half], window_ms[half:]
@@ -108,15 +113,20 @@ def halves_differ(window_ms: Floats) -> str | None:
     by = float(first.mean()) - mean
     if not -MEAN_BELOW * mean <= by <= MEAN_ABOVE * mean:
         return f"the mean still changes by {_percent(-by, mean)}"
+    spread = _median_deviation(second)
+    noise = QUARTILE_NOISE / math.sqrt(half) * spread
+    median = float(np.median(second))
+    by = float(np.median(first)) - median
+    if by > max(NEGLIGIBLE * median, noise):
+        return f"the median still changes by {_percent(-by, median)}"
     for name, q in (("lower", 25), ("upper", 75)):
         quartile = float(np.percentile(second, q))
         by = float(np.percentile(first, q)) - quartile
-        if abs(by) > QUARTILE_DIFFERENCE * quartile:
+        if abs(by) > max(QUARTILE_DIFFERENCE * quartile, noise):
             return f"the {name} quartile still changes by {_percent(-by, quartile)}"
-    spread = _median_deviation(second)
     by = _median_deviation(first) - spread
     tolerance = max(SPREAD_DIFFERENCE, SPREAD_NOISE / math.sqrt(half)) * spread
-    if abs(by) > max(tolerance, NEGLIGIBLE_SPREAD * float(np.median(second))):
+    if abs(by) > max(tolerance, NEGLIGIBLE * median):
         return f"the spread still changes by {_percent(-by, spread)}"
     return None
 
@@ -126,7 +136,7 @@ def _median_deviation(values: Floats) -> float:
 
 
 def _percent(change: float, base: float) -> str:
-    return f"{change / base:+.0%}".replace("%", " %") if base else "any amount from 0"
+    return f"{100 * change / base:+.2g} %" if base else "an amount that was 0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,131 @@
+"""Numbers as tables print them: few digits, one unit a column, nothing that looks better known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from engines.results import EngineResult, LatencyRecord, PercentileRecord, WarmUpRecord
+from profiles.table import Cell, Colour
+
+SIGNIFICANT = 4
+MOST_DECIMALS = 6
+MIB = 2**20
+MILLISECONDS = 1000.0
+
+STATUS_COLOURS: dict[str, Colour] = {
+    "ok": "good",
+    "invalid": "bad",
+    "failed": "bad",
+    "stopped": "doubt",
+    "unavailable": "faint",
+}
+
+
+def decimals(values: Iterable[float | None]) -> int:
+    """Decimals that show the smallest of `values` with SIGNIFICANT digits, and fit the others."""
+    known = [abs(value) for value in values if value]
+    if not known:
+        return 0
+    return min(MOST_DECIMALS, max(0, SIGNIFICANT - 1 - math.floor(math.log10(min(known)))))
+
+
+def number(value: float | None, places: int) -> str:
+    """`value` with a fixed number of decimals and thousands marked; empty where there is none."""
+    return "" if value is None else f"{value:,.{places}f}"
+
+
+def percentile_of(latency: LatencyRecord | None, percentile: float) -> PercentileRecord | None:
+    return latency.percentile(percentile) if latency else None
+
+
+def milliseconds(results: Iterable[EngineResult], percentile: float) -> list[Cell]:
+    """A column of one percentile, in milliseconds; `needs 662` where samples are too few."""
+    found = [percentile_of(result.latency, percentile) for result in results]
+    places = decimals(one.value_ms for one in found if one)
+    return [_milliseconds(one, places) for one in found]
+
+
+def with_interval(results: Iterable[EngineResult]) -> list[Cell]:
+    """The column of p50 in milliseconds, with half its 95 % interval in per cent."""
+    results = list(results)
+    cells = milliseconds(results, 50)
+    return [
+        Cell(f"{cell.text} {_half_width(percentile_of(result.latency, 50))}".strip(), cell.colour)
+        for cell, result in zip(cells, results, strict=True)
+    ]
+
+
+def seconds(values_ms: Iterable[float | None]) -> list[Cell]:
+    """A column of durations in seconds from milliseconds."""
+    return [Cell("" if value is None else f"{value / MILLISECONDS:,.2f}") for value in values_ms]
+
+
+def throughputs(results: Iterable[EngineResult]) -> list[Cell]:
+    """A column of inferences per second."""
+    return [
+        Cell(number(one.throughput, 0 if (one.throughput or 0) >= 100 else 1)) for one in results
+    ]
+
+
+def mebibytes(values: Iterable[int | None]) -> list[Cell]:
+    """A column of memory in MiB from bytes."""
+    return [Cell("" if value is None else f"{value / MIB:,.0f}") for value in values]
+
+
+def cosines(results: Iterable[EngineResult]) -> list[Cell]:
+    """A column of the smallest cosine to the reference; cut, so that 1 is printed for 1 only."""
+    return [
+        Cell("")
+        if one.accuracy is None
+        else Cell(_cut(one.accuracy.cosine), "" if one.accuracy.within_tolerance else "bad")
+        for one in results
+    ]
+
+
+def statuses(results: Iterable[EngineResult]) -> list[Cell]:
+    return [Cell(one.status, STATUS_COLOURS[one.status]) for one in results]
+
+
+def floor_notes(results: Iterable[EngineResult], percentile: float) -> list[str]:
+    """One line if some result has too few samples for `percentile`, otherwise none."""
+    short = [
+        (record.needs, result.latency.n)
+        for result in results
+        if result.latency is not None
+        and (record := result.latency.percentile(percentile)) is not None
+        and record.value_ms is None
+    ]
+    if not short:
+        return []
+    counts = sorted({n for _, n in short})
+    have = f"{counts[0]:,}" + (f" to {counts[-1]:,}" if len(counts) > 1 else "")
+    return [f"p{percentile:g} needs {short[0][0]:,} samples (have {have})"]
+
+
+def unsettled(warm_up: WarmUpRecord) -> str:
+    """That a warm-up did not settle, and why."""
+    reason = warm_up.reason
+    said = "warm-up did not settle"
+    return reason if reason.startswith(said) else f"{said}: {reason}"
+
+
+def _milliseconds(record: PercentileRecord | None, places: int) -> Cell:
+    if record is None:
+        return Cell("")
+    if record.value_ms is None:
+        return Cell(f"needs {record.needs}", "faint")
+    return Cell(number(record.value_ms, places))
+
+
+def _half_width(record: PercentileRecord | None) -> str:
+    if record is None or not record.value_ms or record.low_ms is None or record.high_ms is None:
+        return ""
+    wider = max(record.value_ms - record.low_ms, record.high_ms - record.value_ms)
+    return f"±{100 * wider / record.value_ms:.1f}%"
+
+
+def _cut(cosine: float) -> str:
+    if not math.isfinite(cosine):
+        return str(cosine)
+    return f"{math.floor(cosine * 1e5) / 1e5:.5f}"

@@ -1,0 +1,65 @@
+"""Puts a file in place whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def replace(target: Path, data: bytes, *, overwrite: bool = True, durable: bool = True) -> None:
+    """Write `data` to `target` in one step that a crash or a full disk can't leave half done.
+
+    Raises OSError as the system gives it, FileExistsError where `target` exists and `overwrite` is
+    false; no temporary file is left. Only a `durable` file is sure to outlast a power failure.
+    """
+    with _temporary(target.parent) as temporary:
+        # Not tempfile: its files are private, and a profile is for sharing as the umask allows.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        if overwrite or not _linked(temporary, target):
+            os.replace(temporary, target)
+    if durable:
+        _sync_folder(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove `path` if it is there and may be removed; what is left over does no harm."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    temporary = folder / f".infer-tui-{secrets.token_hex(8)}.tmp"
+    try:
+        yield temporary
+    finally:
+        remove(temporary)
+
+
+def _linked(temporary: Path, target: Path) -> bool:
+    """Whether `target` came to be by a link, which fails where that name is taken."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False  # a file system without links
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself outlast a power failure, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

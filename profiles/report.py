@@ -1,0 +1,91 @@
+"""A run, or the comparison of two, for a terminal, a pull request or another program."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from profiles.comparison import EntryComparison, ProfileComparison
+from profiles.comparison_table import comparison_document
+from profiles.document import Document
+from profiles.run_table import run_document
+from profiles.schema import Profile
+
+
+def to_text(subject: Profile | ProfileComparison, width: int = 80, *, color: bool = False) -> str:
+    """An aligned table and what must be said about it, in lines of at most `width` columns.
+
+    The least important columns are left out until the rest fits. `color` adds ANSI colours.
+    """
+    return _document(subject).to_text(width, colour=color)
+
+
+def to_markdown(subject: Profile | ProfileComparison) -> str:
+    """The same as a Markdown table, with every column."""
+    return _document(subject).to_markdown()
+
+
+def to_dict(subject: Profile | ProfileComparison) -> dict[str, Any]:
+    """The whole of it as JSON can hold it: None for what is not known, NaN or infinite.
+
+    A profile's keys are those of its TOML file; times are in ISO 8601.
+    """
+    if isinstance(subject, Profile):
+        return _profile_dict(subject)
+    return {
+        "threshold": subject.threshold,
+        "exit_code": subject.exit_code,
+        "other_machine": subject.other_machine,
+        "a": _heading(subject.a),
+        "b": _heading(subject.b),
+        "entries": [_entry_dict(entry) for entry in subject.entries],
+        "only_in_a": list(subject.only_in_a),
+        "only_in_b": list(subject.only_in_b),
+        "not_measured": list(subject.not_measured),
+        "differences": list(subject.differences),
+        "notes": list(subject.notes),
+    }
+
+
+def _document(subject: Profile | ProfileComparison) -> Document:
+    if isinstance(subject, Profile):
+        return run_document(subject)
+    return comparison_document(subject)
+
+
+def _profile_dict(profile: Profile) -> dict[str, Any]:
+    return {name: _finite(value) for name, value in msgspec.to_builtins(profile).items()}
+
+
+def _heading(profile: Profile) -> dict[str, Any]:
+    """What identifies a compared run; its results stand with the entries."""
+    whole = _profile_dict(profile)
+    return {name: whole[name] for name in ("run", "machine", "model")}
+
+
+def _entry_dict(entry: EntryComparison) -> dict[str, Any]:
+    low, high = entry.interval or (None, None)
+    return {
+        "label": entry.label,
+        "verdict": entry.verdict.name,
+        "ratio": entry.ratio,
+        "low": low,
+        "high": high,
+        "basis": entry.basis,
+        "reasons": list(entry.reasons),
+        "regressed": entry.regressed,
+        "a": _finite(msgspec.to_builtins(entry.a)),
+        "b": _finite(msgspec.to_builtins(entry.b)),
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,111 @@
+"""One run's results as a report: what `infer-tui run` prints at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engines.results import EngineResult
+from profiles import figures
+from profiles.document import Document, Note
+from profiles.entry_columns import entry_columns
+from profiles.figures import MIB
+from profiles.schema import Profile
+from profiles.table import Cell, Column
+
+GIB = 1024 * MIB
+
+
+def run_document(profile: Profile) -> Document:
+    """The table of `profile`'s results, with what went wrong and what the figures mean."""
+    results = profile.results
+    names = entry_columns(results)
+    return Document(
+        title=[*_title(profile), *filter(None, [names.common])],
+        columns=[*names.columns, *_columns(results)],
+        notes=[
+            *map(Note, names.legend),
+            *(note for result in results for note in _notes(result)),
+        ],
+    )
+
+
+def _title(profile: Profile) -> list[str]:
+    run, machine = profile.run, profile.machine
+    cores = f"{machine.physical_cores} core{'s' * (machine.physical_cores != 1)}"
+    hardware = [machine.cpu, cores, *(gpu.name for gpu in machine.gpus)]
+    memory = f"{machine.memory_bytes / GIB:.0f} GiB"
+    return [
+        f"{profile.title}: {profile.model.label}, {run.started:%Y-%m-%d %H:%M:%S} UTC,"
+        f" {run.ending} after {run.seconds:.1f} s",
+        f"{machine.hostname}: {', '.join([*hardware, memory])}",
+    ]
+
+
+def _columns(results: Sequence[EngineResult]) -> list[Column]:
+    accuracy = [one.accuracy for one in results]
+    counts = [one.latency.n if one.latency else None for one in results]
+    top1 = [f"{100 * one.top1_agreement:.0f}%" if one else "" for one in accuracy]
+    return [
+        Column("n", [Cell(figures.number(n, 0)) for n in counts], 8),
+        Column(
+            "p50 ms",
+            figures.with_interval(results),
+            notes=[
+                "latency of one request in ms, host time; ± is half the 95 % interval of p50",
+                *figures.floor_notes(results, 50),
+            ],
+        ),
+        _percentile("p90", results, 90, 7),
+        _percentile("p99", results, 99, 1),
+        Column("inf/s", figures.throughputs(results), 3),
+        _speed_ups(results),
+        Column("load s", figures.seconds(one.load_ms for one in results), 11),
+        Column("compile s", figures.seconds(one.compile_ms for one in results), 10),
+        Column("export s", figures.seconds(one.export_ms for one in results), 13),
+        Column("cosine", figures.cosines(results), 4),
+        Column("top-1", [Cell(text) for text in top1], 12),
+        Column("MiB", figures.mebibytes(one.peak_host_bytes for one in results), 9),
+        Column("status", figures.statuses(results), numeric=False),
+    ]
+
+
+def _percentile(
+    heading: str, results: Sequence[EngineResult], percentile: float, priority: int
+) -> Column:
+    cells = figures.milliseconds(results, percentile)
+    return Column(heading, cells, priority, notes=figures.floor_notes(results, percentile))
+
+
+def _speed_ups(results: Sequence[EngineResult]) -> Column:
+    baseline = next((one for one in results if one.latency and one.latency.p50_ms), None)
+    cells = [Cell(_speed_up(one, baseline)) for one in results]
+    label = baseline.label if baseline else ""
+    note = f"speed-up: p50 of one inference against {label}, the first that was measured"
+    return Column("speed-up", cells, 2, notes=[note])
+
+
+def _speed_up(result: EngineResult, baseline: EngineResult | None) -> str:
+    """How many times less one inference takes than with `baseline`, by p50."""
+    this, first = _p50_per_inference(result), _p50_per_inference(baseline)
+    return f"{first / this:.2f}x" if this and first else ""
+
+
+def _p50_per_inference(result: EngineResult | None) -> float | None:
+    p50_ms = result.latency.p50_ms if result and result.latency else None
+    return p50_ms / result.spec.batch if result and p50_ms else None
+
+
+def _notes(result: EngineResult) -> list[Note]:
+    """What a reader must know of this entry: why it did not end well, what to distrust."""
+    notes = []
+    if result.status != "ok":
+        colour = figures.STATUS_COLOURS[result.status]
+        why = f"{result.label}: {result.status}"
+        notes.append(Note(f"{why}: {result.reason}" if result.reason else why, result.hint, colour))
+    if result.warm_up and not result.warm_up.settled:
+        why = f"{result.label}: {figures.unsettled(result.warm_up)}"
+        notes.append(Note(why, "", "doubt"))
+    if result.stop and result.stop.unmet:
+        unmet = "; ".join(result.stop.unmet)
+        notes.append(Note(f"{result.label}: {result.stop.reason}, without: {unmet}", "", "doubt"))
+    return notes

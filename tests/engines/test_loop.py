@@ -1,0 +1,94 @@
+"""The timed loop: what ends it, what it delivers, what it keeps out."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import time
+
+import numpy as np
+import pytest
+
+from engines.worker import loop
+from engines.worker.loop import timed_loop
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.blocks: list[tuple[float, np.ndarray]] = []
+
+    def __call__(self, start_s, latencies_ms):
+        self.blocks.append((start_s, latencies_ms.copy()))
+
+    @property
+    def latencies_ms(self):
+        return np.concatenate([block for _, block in self.blocks])
+
+
+class FakeClock:
+    """Every reading is one millisecond after the last: an inference takes exactly one."""
+
+    def __init__(self) -> None:
+        self._ticks = itertools.count(step=1_000_000)
+
+    def __call__(self) -> int:
+        return next(self._ticks)
+
+
+def never() -> bool:
+    return False
+
+
+def test_iterations_are_exact_and_each_is_delivered_once():
+    seen = Recorder()
+    calls = itertools.count()
+    outcome = timed_loop(lambda: next(calls), seen, never, iterations=1234)
+    assert outcome.n == 1234 == len(seen.latencies_ms) == next(calls)
+    assert not outcome.stopped
+
+
+def test_seconds_end_it_by_the_clock(monkeypatch):
+    monkeypatch.setattr(loop.time, "perf_counter_ns", FakeClock())
+    seen = Recorder()
+    outcome = timed_loop(lambda: None, seen, never, seconds=0.5)
+    # Each inference reads the clock twice, so half a second holds some 250 of them.
+    assert 200 <= outcome.n <= 250
+    assert np.all(seen.latencies_ms == 1.0)
+    starts = [start for start, _ in seen.blocks]
+    assert starts == sorted(starts)
+    assert len(starts) >= 4, "half a second is handed over in blocks of a tenth"
+
+
+def test_stop_ends_it_at_the_next_hand_over(monkeypatch):
+    monkeypatch.setattr(loop.time, "perf_counter_ns", FakeClock())
+    seen = Recorder()
+    outcome = timed_loop(lambda: None, seen, lambda: len(seen.blocks) == 3, iterations=10**9)
+    assert outcome.stopped
+    assert len(seen.blocks) == 3
+    assert outcome.n == len(seen.latencies_ms)
+
+
+def test_a_latency_is_the_time_of_its_inference():
+    seen = Recorder()
+
+    def busy() -> None:
+        end = time.perf_counter_ns() + 2_000_000
+        while time.perf_counter_ns() < end:
+            pass
+
+    timed_loop(busy, seen, never, iterations=20)
+    assert np.all(seen.latencies_ms >= 2.0)
+    assert np.median(seen.latencies_ms) < 2.5
+
+
+def test_the_collector_is_off_inside_and_on_again_after_a_failure():
+    inside = []
+
+    def infer() -> None:
+        inside.append(gc.isenabled())
+        raise RuntimeError("from the engine")
+
+    with pytest.raises(RuntimeError, match="from the engine"):
+        timed_loop(infer, Recorder(), never, iterations=5)
+    assert inside == [False]
+    assert gc.isenabled()

@@ -1,0 +1,160 @@
+"""A real terminal for tests and benchmarks: a pty, and an emulator that reads the screen."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+
+import psutil
+import pyte
+
+# Asked by Textual at start; a terminal that supports synchronised output answers so.
+SYNC_QUERY, SYNC_ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
+
+
+class Terminal:
+    """Runs `command` in a terminal of `columns` x `rows` and keeps what it shows and sends.
+
+    `bytes_sent` counts what the program has written so far. Waiting is on the program's output,
+    never on a clock alone.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        columns: int = 120,
+        rows: int = 40,
+        environment: Mapping[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.bytes_sent = 0
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
+        self._changed = threading.Condition()
+        self._closed = False
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        settings = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=cwd,
+            env={**os.environ, **settings, **(environment or {})},
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+        os.close(slave)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def lines(self) -> list[str]:
+        with self._changed:
+            return [line.rstrip() for line in self._screen.display]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def press(self, *keys: str) -> None:
+        """Type `keys`, each as the bytes that a terminal sends for it."""
+        for key in keys:
+            os.write(self._master, key.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        with self._changed:
+            self._screen.resize(rows, columns)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        os.killpg(self.process.pid, signal.SIGWINCH)
+
+    def wait_for(self, shown: str | Callable[[str], bool], timeout: float = 30.0) -> str:
+        """Wait until the screen shows the text or meets the condition; returns the screen."""
+        meets = shown if callable(shown) else lambda text: shown in text
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                text = "\n".join(line.rstrip() for line in self._screen.display)
+                if meets(text):
+                    return text
+                left = deadline - time.monotonic()
+                if left <= 0 or self._closed:
+                    raise AssertionError(f"never shown: {shown!r}; the screen was:\n{text}")
+                self._changed.wait(left)
+
+    def wait_closed(self, timeout: float = 10.0) -> int:
+        """Wait for the program to end; returns its exit code."""
+        return self.process.wait(timeout)
+
+    def quiet_for(self, seconds: float) -> int:
+        """Bytes sent during `seconds` from now."""
+        with self._changed:
+            before, end = self.bytes_sent, time.monotonic() + seconds
+            while (left := end - time.monotonic()) > 0:
+                self._changed.wait(left)
+            return self.bytes_sent - before
+
+    def descendants(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.process.pid).children(recursive=True)
+        return []
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a lost SSH connection does."""
+        os.close(self._master)
+        self._master = -1
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in [*self.descendants(), psutil.Process()]:
+            if process.pid != os.getpid():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(5)
+        if self._master >= 0:
+            os.close(self._master)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._master, 1 << 16)
+            except OSError:
+                data = b""
+            with self._changed:
+                if not data:
+                    self._closed = True
+                    self._changed.notify_all()
+                    return
+                self.bytes_sent += len(data)
+                self._stream.feed(data)
+                self._changed.notify_all()
+            if SYNC_QUERY in data:
+                os.write(self._master, SYNC_ANSWER)
+
+
+def _take_terminal() -> None:
+    """Make the pty the controlling terminal, so that a hang-up is a SIGHUP."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

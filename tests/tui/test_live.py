@@ -1,0 +1,348 @@
+"""A run's events, folded into what the panels draw."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engines.events import (
+    EngineFinished,
+    JobDone,
+    JobFailed,
+    JobStarted,
+    Progress,
+    RunFinished,
+    RunStarted,
+    Samples,
+)
+from engines.plan import EngineSpec, RunPlan
+from engines.results import EngineResult, LatencyRecord, PercentileRecord
+from tui.live import OVER, SERIES_COLUMNS, LiveEntry, LiveRun
+from tui.recent import RECENT_COLUMN_MS, RECENT_COLUMNS, RecentWindow
+
+EAGER = EngineSpec(engine="eager", device="cpu")
+COMPILE = EngineSpec(engine="compile", device="cpu")
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def started(*specs: EngineSpec, clock: Clock | None = None) -> LiveRun:
+    plan = RunPlan(engines=specs or (EAGER, COMPILE))
+    run = LiveRun(clock or Clock())
+    run.apply(RunStarted(plan, plan.labels(), "a run"))
+    return run
+
+
+def samples(phase: Any, start_s: float, *latencies_ms: float, entry: int = 0) -> Samples:
+    return Samples(f"benchmark {entry}", entry, phase, start_s, np.array(latencies_ms))
+
+
+def result(status: Any = "ok", **fields: Any) -> EngineResult:
+    return EngineResult(label="eager cpu fp32 b1", spec=EAGER, status=status, **fields)
+
+
+# The life of an entry
+
+
+def test_a_new_run_waits_with_every_engine_of_its_plan() -> None:
+    run = started()
+    assert [entry.label for entry in run.entries] == ["eager cpu fp32 b1", "compile cpu fp32 b1"]
+    assert [entry.state for entry in run.entries] == ["waiting", "waiting"]
+    assert [entry.color_index for entry in run.entries] == [0, 1]
+    assert run.running
+    assert run.current is None
+
+
+def test_an_entry_goes_through_the_phases_of_its_job() -> None:
+    run = started()
+    run.apply(JobStarted("benchmark 0", "benchmark", "eager", entry=0))
+    assert run.entries[0].state == "preparing"
+    for phase in ("loading", "compiling", "checking", "warm-up", "measuring"):
+        run.apply(Progress("benchmark 0", phase, "half done"))  # type: ignore[arg-type]
+        assert (run.entries[0].state, run.entries[0].detail) == (phase, "half done")
+        assert run.current is run.entries[0]
+    run.apply(EngineFinished(0, result("invalid", reason="cosine 0.9")))
+    assert (run.entries[0].state, run.entries[0].detail) == ("invalid", "cosine 0.9")
+    assert run.entries[0].over
+    assert run.current is None
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("ok", "done"), ("stopped", "stopped"), ("failed", "failed"), ("unavailable", "unavailable")],
+)
+def test_a_result_says_how_an_entry_ended(status: str, state: str) -> None:
+    run = started()
+    run.apply(EngineFinished(0, result(status)))
+    assert run.entries[0].state == state
+    assert state in OVER
+
+
+def test_a_build_for_an_entry_leaves_it_waiting_for_its_benchmark() -> None:
+    run = started()
+    run.apply(JobStarted("build 0", "build", "TensorRT engine", entry=0))
+    run.apply(JobDone("build 0", "build", 12.0, entry=0))
+    assert run.entries[0].state == "waiting"
+
+
+def test_the_end_of_the_run_stops_what_still_waits() -> None:
+    clock = Clock()
+    run = started(clock=clock)
+    run.apply(JobStarted("benchmark 0", "benchmark", "eager", entry=0))
+    clock.now += 3
+    run.apply(RunFinished("stopped", 3.0))
+    assert [entry.state for entry in run.entries] == ["stopped", "stopped"]
+    assert run.jobs[0].seconds == pytest.approx(3)
+    assert (run.ending, run.running) == ("stopped", False)
+
+
+# Samples
+
+
+def test_warm_up_is_drawn_but_not_counted() -> None:
+    run = started()
+    run.apply(samples("warm-up", 0.0, 30.0, 20.0))
+    entry = run.entries[0]
+    assert (entry.n, entry.histogram.n, entry.measuring_since) == (0, 0, None)
+    assert entry.has_samples
+    run.apply(samples("measuring", 0.06, 10.0, 12.0))
+    assert (entry.n, entry.histogram.n, entry.measuring_since) == (2, 2, 0.06)
+    assert entry.last_ms == 12.0
+    assert entry.elapsed_s == pytest.approx(0.082)
+    times, low, high = entry.series.points()
+    assert times.tolist() == pytest.approx([0.0, 0.03, 0.06, 0.07])
+    assert low.tolist() == high.tolist() == [30.0, 20.0, 10.0, 12.0]
+
+
+def test_percentiles_wait_for_their_sample_floor() -> None:
+    run = started()
+    entry = run.entries[0]
+    latencies = np.linspace(10.0, 20.0, 661)
+    run.apply(samples("measuring", 0.0, *latencies[:10]))
+    assert entry.p50_ms is None
+    run.apply(samples("measuring", 0.1, *latencies[10:]))
+    assert entry.p50_ms == pytest.approx(15.0, rel=2e-3)
+    assert entry.p90_ms == pytest.approx(19.0, rel=2e-3)
+    assert entry.p99_ms is None
+    run.apply(samples("measuring", 12.0, 20.0))
+    assert entry.p99_ms == pytest.approx(19.9, rel=2e-3)
+
+
+def test_a_result_has_the_last_word_on_percentiles() -> None:
+    run = started()
+    run.apply(samples("measuring", 0.0, *np.linspace(10.0, 20.0, 700)))
+    exact = PercentileRecord(percentile=50, needs=11, value_ms=14.9)
+    latency = LatencyRecord(n=700, mean_ms=15, min_ms=10, max_ms=20, percentiles=(exact,))
+    run.apply(EngineFinished(0, result(latency=latency)))
+    assert run.entries[0].p50_ms == 14.9
+    assert run.entries[0].p99_ms is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
+def test_what_is_no_latency_is_passed_over(bad: float) -> None:
+    run = started()
+    run.apply(samples("measuring", 0.0, bad))
+    assert not run.entries[0].has_samples
+    run.apply(samples("measuring", 0.0, 1.0, bad, 2.0))
+    assert (run.entries[0].n, run.entries[0].last_ms) == (2, 2.0)
+
+
+def test_an_empty_block_changes_nothing() -> None:
+    run = started()
+    run.apply(samples("measuring", 1.0))
+    assert run.entries[0].measuring_since is None
+    assert not run.entries[0].has_samples
+
+
+def test_memory_does_not_grow_with_the_number_of_samples() -> None:
+    entry = LiveEntry("eager", EAGER, 0)
+    block = np.random.default_rng(0).gamma(9.0, 0.03, 20_000)
+
+    def fill(blocks: int) -> int:
+        for _ in range(blocks):
+            entry.add(block, entry.elapsed_s, measured=True)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    few = fill(5)
+    many = fill(45)
+    tracemalloc.stop()
+    assert entry.n == 1_000_000
+    assert many - few < 200_000
+    assert len(entry.series.points()[0]) <= SERIES_COLUMNS
+    assert len(entry.recent.values()) <= RECENT_COLUMNS
+
+
+# Jobs
+
+
+def test_a_job_runs_against_the_clock_until_it_is_done() -> None:
+    clock = Clock()
+    run = started(clock=clock)
+    run.apply(
+        JobStarted(
+            "export m", "export", "m → ONNX", expected_s=8.0, why="not made yet", log="/tmp/a.log"
+        )
+    )
+    run.apply(Progress("export m", "loading", "opset 20", 0.25))
+    clock.now += 2.5
+    job = run.jobs[0]
+    assert (job.elapsed_s, job.over) == (2.5, False)
+    assert (job.phase, job.detail, job.done) == ("loading", "opset 20", 0.25)
+    assert (job.expected_s, job.why, job.log) == (8.0, "not made yet", "/tmp/a.log")
+    run.apply(JobDone("export m", "export", 2.7, size_bytes=13_900_000, path="m.onnx"))
+    clock.now += 60
+    assert (job.elapsed_s, job.over, job.size_bytes) == (2.7, True, 13_900_000)
+
+
+def test_a_kept_artifact_is_told_from_a_made_one() -> None:
+    run = started()
+    run.apply(JobStarted("weights m", "weights", "weights"))
+    run.apply(JobDone("weights m", "weights", 0.01, cached=True))
+    assert run.jobs[0].cached
+
+
+def test_a_failed_job_says_why_and_what_to_do() -> None:
+    clock = Clock()
+    run = started(clock=clock)
+    run.apply(JobStarted("benchmark 1", "benchmark", "compile", entry=1))
+    clock.now += 4
+    run.apply(JobFailed("benchmark 1", "benchmark", "out of memory", "a smaller batch", 1, "tail"))
+    job = run.jobs[0]
+    assert (job.failed, job.hint, job.log_tail) == ("out of memory", "a smaller batch", "tail")
+    assert job.seconds == 4
+    assert (run.entries[1].state, run.entries[1].detail) == ("failed", "out of memory")
+
+
+def test_an_id_that_comes_again_is_a_new_job() -> None:
+    run = started()
+    for seconds in (1.0, 2.0):
+        run.apply(JobStarted("reference m", "reference", "reference"))
+        run.apply(JobDone("reference m", "reference", seconds))
+    assert [job.seconds for job in run.jobs] == [1.0, 2.0]
+
+
+# Revisions and strays
+
+
+def test_every_event_raises_the_revision_of_the_run_and_of_its_entry_only() -> None:
+    run = started()
+    before = run.revision, run.entries[0].revision, run.entries[1].revision
+    run.apply(samples("measuring", 0.0, 1.0))
+    assert (run.revision, run.entries[0].revision) == (before[0] + 1, before[1] + 1)
+    assert run.entries[1].revision == before[2]
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        Progress("nobody", "loading"),
+        JobDone("nobody", "export", 1.0),
+        JobFailed("nobody", "export", "reason"),
+        samples("measuring", 0.0, 1.0, entry=7),
+        samples("measuring", 0.0, 1.0, entry=-1),
+        EngineFinished(7, result()),
+    ],
+)
+def test_an_event_about_something_unknown_changes_nothing(stray: Any) -> None:
+    run = started()
+    run.apply(stray)
+    assert [entry.state for entry in run.entries] == ["waiting", "waiting"]
+    assert run.jobs == []
+
+
+def test_late_progress_does_not_wake_an_entry_that_is_over() -> None:
+    run = started()
+    run.apply(JobStarted("benchmark 0", "benchmark", "eager", entry=0))
+    run.apply(EngineFinished(0, result()))
+    run.apply(Progress("benchmark 0", "measuring"))
+    run.apply(samples("measuring", 0.0, 1.0))
+    assert run.entries[0].state == "done"
+
+
+# Opened profiles
+
+
+def test_a_profile_is_shown_as_the_run_that_it_was() -> None:
+    latencies = np.random.default_rng(1).gamma(100.0, 0.1, 900)
+    warm = np.array([80.0, 20.0, 15.0])
+    run = LiveRun.from_results(
+        ["eager", "compile"],
+        [result(), result("failed", reason="killed")],
+        {0: latencies},
+        {0: warm},
+    )
+    first, second = run.entries
+    assert not run.running
+    assert (first.n, first.state, second.state, second.detail) == (900, "done", "failed", "killed")
+    assert first.measuring_since == pytest.approx(0.115)
+    assert first.elapsed_s == pytest.approx((warm.sum() + latencies.sum()) / 1000)
+    assert not second.has_samples
+    assert run.revision == 1
+
+
+# The window of the sparkline
+
+
+def test_a_short_run_is_shown_sample_by_sample() -> None:
+    window = RecentWindow()
+    window.add(np.array([3.0, 1.0, 2.0]))
+    assert window.values().tolist() == [3.0, 1.0, 2.0]
+
+
+def test_a_column_of_a_long_run_stands_for_a_quarter_of_a_second() -> None:
+    window = RecentWindow()
+    for _ in range(400):
+        window.add(np.full(400, 0.5))
+    samples_per_column = window._per_column
+    assert RECENT_COLUMN_MS <= samples_per_column * 0.5 < 2 * RECENT_COLUMN_MS
+    assert len(window.values()) == RECENT_COLUMNS
+
+
+def test_the_window_forgets_what_is_long_past() -> None:
+    window = RecentWindow()
+    window.add(np.full(50, 900.0))
+    window.add(np.full(5000, 300.0))
+    assert set(window.values().tolist()) == {300.0}
+
+
+def test_the_picture_moves_with_the_window_and_does_not_shimmer() -> None:
+    window = RecentWindow()
+    rng = np.random.default_rng(2)
+    window.add(rng.uniform(300, 400, 500))
+    before = window.values(20)
+    window.add(rng.uniform(300, 400, 1))
+    after = window.values(20)
+    kept = set(np.round(before, 9)) & set(np.round(after, 9))
+    assert len(kept) >= len(before) - 2
+
+
+@given(
+    blocks=st.lists(st.lists(st.floats(0, 1e6, allow_subnormal=False), max_size=40), max_size=30),
+    width=st.integers(0, 300),
+)
+def test_a_window_stays_within_its_data_and_its_size(blocks: list[list[float]], width: int) -> None:
+    window = RecentWindow(16)
+    for block in blocks:
+        window.add(np.array(block))
+    every = [one for block in blocks for one in block]
+    shown = window.values(width)
+    assert len(shown) <= min(max(width, 1), 16)
+    assert bool(len(shown)) == bool(every)
+    if every:
+        slack = 1e-9 * max(every)
+        assert min(every) - slack <= shown.min() <= shown.max() <= max(every) + slack

@@ -1,0 +1,125 @@
+"""The latency and histogram panels in every size, theme and kind of terminal."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from textual.app import App, ComposeResult
+from textual.containers import Horizontal
+
+from engines.plan import EngineSpec
+from engines.results import EngineResult
+from tui.live import LiveRun
+from tui.palette import engine_color
+from tui.themes import INFER_DARK, INFER_LIGHT
+from tui.widgets.histogram import HistogramPanel
+from tui.widgets.latency import LatencyPanel
+from tui.widgets.plot_view import PlotView
+
+CPU = (34.0, 17.0, 7.4)
+GPU = (2.7, 0.5, 0.25)
+
+
+class PlotApp(App[None]):
+    CSS = "LatencyPanel { width: 62; height: 12; } HistogramPanel { width: 48; height: 12; }"
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self.ascii_only = ascii_only
+        for theme in (INFER_DARK, INFER_LIGHT):
+            self.register_theme(theme)
+        self.theme = INFER_DARK.name
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield LatencyPanel()
+            yield HistogramPanel()
+
+    @property
+    def latency(self) -> LatencyPanel:
+        return self.query_one(LatencyPanel)
+
+    @property
+    def histogram(self) -> HistogramPanel:
+        return self.query_one(HistogramPanel)
+
+    def show(self, run: LiveRun | None) -> None:
+        self.latency.show(run, ())
+        self.histogram.show(run, ())
+
+
+def measured(medians_ms: Sequence[float]) -> LiveRun:
+    """A run that is over, of engines with these medians."""
+    rng = np.random.default_rng(3)
+    spec = EngineSpec(engine="eager")
+    labels = [f"engine {median:g}" for median in medians_ms]
+    results = [EngineResult(label=label, spec=spec, status="ok") for label in labels]
+    noise = {at: np.exp(0.02 * rng.gamma(2.0, 0.7, 900)) for at in range(len(labels))}
+    samples = {at: medians_ms[at] * noise[at] for at in noise}
+    return LiveRun.from_results(labels, results, samples, {at: 3 * samples[at][:9] for at in noise})
+
+
+def text(view: PlotView) -> list[str]:
+    """What `view` shows, line by line, as it was given to Textual."""
+    return [view.render_line(y).text for y in range(view.size.height)]
+
+
+def colors(view: PlotView) -> set[str]:
+    strips = [view.render_line(y) for y in range(view.size.height)]
+    styles = [segment.style for strip in strips for segment in strip if segment.text.strip()]
+    return {style.color.name for style in styles if style and style.color}
+
+
+@pytest.mark.parametrize("medians", [None, CPU, GPU])
+async def test_every_size_from_one_cell_up_is_drawn(medians: tuple[float, ...] | None) -> None:
+    run = measured(medians) if medians else None
+    app = PlotApp()
+    async with app.run_test(size=(150, 60)) as pilot:
+        for width, height in itertools.product((1, 2, 16, 40, 74), (1, 4, 8, 12, 40)):
+            for panel in (app.latency, app.histogram):
+                panel.styles.width, panel.styles.height = width, height
+            app.show(run)
+            await pilot.pause()
+            for panel in (app.latency, app.histogram):
+                assert panel.size == (width, height)
+                assert [len(line) for line in text(panel)] == [width] * height
+
+
+async def test_plain_ascii_is_taken_from_the_app() -> None:
+    app = PlotApp(ascii_only=True)
+    async with app.run_test(size=(120, 40)) as pilot:
+        for medians in (CPU, GPU, (0.3, 0.25)):
+            app.show(measured(medians))
+            await pilot.pause()
+            assert "".join(text(app.latency) + text(app.histogram)).isascii()
+
+
+async def test_a_change_of_theme_redraws_in_its_colours() -> None:
+    app = PlotApp()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(measured())
+        await pilot.pause()
+        for theme, scheme in ((INFER_LIGHT.name, "light"), (INFER_DARK.name, "dark")):
+            app.theme = theme
+            await pilot.pause()
+            red, green, blue = engine_color(0, scheme)  # type: ignore[misc, arg-type]
+            name = f"#{red:02x}{green:02x}{blue:02x}"
+            assert name in colors(app.latency)
+            assert name in colors(app.histogram)
+        app.theme = "ansi-dark"
+        await pilot.pause()
+        assert "color(3)" in colors(app.latency)
+
+
+async def test_no_color_draws_without_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = PlotApp()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(measured())
+        await pilot.pause()
+        plots = colors(app.latency) | colors(app.histogram)
+        assert len(plots) == 1
+        assert {"●", "■", "▲"} <= set("".join(text(app.histogram)))

@@ -1,0 +1,318 @@
+"""Plots as rows of text: right, readable, and never the end of the process."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import tui
+from engines.statistics import DecimatedSeries, LatencyHistogram
+from tui import plotting
+from tui.palette import Color, engine_glyph
+from tui.plotting import HistogramSeries, LineSeries, Plot, histogram_plot, line_plot
+from tui.rows import cells, plain
+
+Floats = NDArray[np.float64]
+RED, BLUE, GREY = 1, 4, 8
+
+
+def line(values_ms: Floats, color: Color = RED, glyph: str = "●", **fields: object) -> LineSeries:
+    made = LineSeries(
+        glyph=glyph,
+        color=color,
+        faint=GREY,
+        times_s=np.arange(len(values_ms)) / 100,
+        low_ms=values_ms,
+        high_ms=values_ms,
+        measuring_since=0.0,
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def counted(values_ms: Floats, color: Color = RED, glyph: str = "●") -> HistogramSeries:
+    histogram = LatencyHistogram()
+    histogram.add(values_ms)
+    quantile = histogram.quantile
+    return HistogramSeries(glyph, color, "eager", histogram, quantile(0.5), quantile(0.99))
+
+
+def noisy(median_ms: float, n: int = 2000, seed: int = 0) -> Floats:
+    rng = np.random.default_rng(seed)
+    return median_ms * np.exp(0.02 * rng.standard_normal(n))
+
+
+def text(plot: Plot) -> list[str]:
+    return [plain(row) for row in plot.rows]
+
+
+def cells_of(plot: Plot, color: Color) -> list[tuple[int, int]]:
+    """Row and column of every cell that shows something in `color`."""
+    found = []
+    for y, row in enumerate(plot.rows):
+        x = 0
+        for run, run_color in row:
+            marks = [x + at for at, char in enumerate(run) if char != " "]
+            found += [(y, at) for at in marks if run_color == color]
+            x += len(run)
+    return found
+
+
+# It never ends the process
+
+
+ANY_FLOAT = st.one_of(
+    st.floats(), st.sampled_from([math.nan, math.inf, -math.inf, 1e300, -1e300, 0.0, 5e-324])
+)
+ANY_ARRAY = st.lists(ANY_FLOAT, max_size=60).map(lambda values: np.array(values, dtype=np.float64))
+ANY_SIZE = st.tuples(st.integers(0, 70), st.integers(0, 20))
+
+
+@given(
+    series=st.lists(st.tuples(ANY_ARRAY, ANY_ARRAY, ANY_ARRAY, st.none() | ANY_FLOAT), max_size=4),
+    size=ANY_SIZE,
+    plain_ascii=st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_line_plot_of_anything_has_the_size_asked_for(
+    series: list[tuple[Floats, Floats, Floats, float | None]],
+    size: tuple[int, int],
+    plain_ascii: bool,
+) -> None:
+    lines = [LineSeries("●", RED, GREY, *one) for one in series]
+    plot = line_plot(lines, *size, frame=GREY, ascii_only=plain_ascii)
+    assert [cells(row) for row in plot.rows] == [size[0]] * size[1]
+
+
+@given(
+    values=st.lists(st.lists(st.floats(0, 1e300), min_size=1, max_size=40), max_size=4),
+    size=ANY_SIZE,
+    plain_ascii=st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_histogram_of_anything_has_the_size_asked_for(
+    values: list[list[float]], size: tuple[int, int], plain_ascii: bool
+) -> None:
+    series = [counted(np.array(one)) for one in values]
+    plot = histogram_plot(series, *size, frame=GREY, ascii_only=plain_ascii)
+    assert [cells(row) for row in plot.rows] == [size[0]] * size[1]
+
+
+@pytest.mark.parametrize("size", itertools.product(range(0, 24, 3), range(0, 9)))
+def test_small_sizes_are_drawn_without_axes(size: tuple[int, int]) -> None:
+    for plot in (
+        line_plot([line(noisy(5.0))], *size),
+        histogram_plot([counted(noisy(5.0))], *size),
+    ):
+        assert [len(row) for row in text(plot)] == [size[0]] * size[1]
+
+
+def test_nothing_to_draw_is_an_empty_plot() -> None:
+    assert line_plot([], 20, 6) == Plot([[(" " * 20, None)]] * 6)
+    assert histogram_plot([], 20, 6) == Plot([[(" " * 20, None)]] * 6)
+
+
+def test_plotext_is_imported_by_one_module_and_only_when_something_is_drawn() -> None:
+    folder = Path(tui.__file__).parent
+    importers = [
+        path.name for path in folder.rglob("*.py") if "import plotext" in path.read_text("utf-8")
+    ]
+    assert importers == ["plotting.py"]
+    code = "import sys, tui.widgets.latency, tui.widgets.histogram; print('plotext' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder.parent,
+    )
+    assert ran.stdout.strip() == "False"
+
+
+# Lines over time
+
+
+def test_a_line_is_drawn_at_the_height_of_its_latency() -> None:
+    plot = line_plot([line(np.full(500, 20.0)), line(np.full(500, 10.0), BLUE, "■")], 60, 12)
+    assert plot.scale is not None
+    assert (plot.scale.low, plot.scale.high) == (0.0, 20.0)
+    assert {y for y, _ in cells_of(plot, RED)} == {0}
+    assert {y for y, _ in cells_of(plot, BLUE)} <= {4, 5}
+
+
+def test_units_are_shown_once_and_ticks_are_round() -> None:
+    rows = text(line_plot([line(np.linspace(10, 48, 700))], 60, 12))
+    assert rows[-1].split() == ["ms", "0", "2", "4", "6", "8", "s"]
+    labels = [row.split("┤")[0].strip() for row in rows if "┤" in row]
+    assert labels == ["40", "20", "0"]
+
+
+def test_short_latencies_are_in_microseconds() -> None:
+    plot = line_plot([line(np.full(100, 0.25))], 60, 12)
+    assert plot.scale is not None
+    assert plot.scale.unit == "µs"
+    assert text(plot)[-1].split()[0] == "µs"
+
+
+def test_warm_up_is_dots_in_a_faint_colour_and_measuring_a_line() -> None:
+    values = np.tile([10.0, 30.0], 40)
+    plot = line_plot([line(values, measuring_since=0.4)], 60, 14)
+    faint, strong = cells_of(plot, GREY), cells_of(plot, RED)
+    assert faint
+    assert max(x for _, x in faint) <= min(x for _, x in strong)
+    # Dots leave the rows between the two values empty, a line goes through them.
+    assert len({y for y, _ in faint}) < len({y for y, _ in strong})
+
+
+def test_a_hiccup_is_counted_and_does_not_flatten_the_rest() -> None:
+    values = noisy(10.0, 500)
+    values[[100, 200, 300]] = 900.0
+    plot = line_plot([line(values)], 60, 12)
+    assert plot.scale is not None
+    assert plot.scale.high <= 25
+    assert plot.above == 3
+
+
+def test_engines_far_apart_share_a_logarithmic_axis() -> None:
+    lines = [line(np.full(300, 30.0)), line(np.full(300, 0.3), BLUE, "■")]
+    plot = line_plot(lines, 60, 12)
+    assert plot.scale is not None
+    assert plot.scale.log
+    assert {y for y, _ in cells_of(plot, RED)} <= {0, 1}
+    assert {y for y, _ in cells_of(plot, BLUE)} <= {8, 9}
+    linear = line_plot(lines, 60, 12, log=False)
+    assert linear.scale is not None
+    assert not linear.scale.log
+
+
+def test_every_line_ends_in_the_glyph_of_its_engine() -> None:
+    rows = "".join(text(line_plot([line(noisy(10)), line(noisy(20), BLUE, "■")], 60, 12)))
+    assert rows.count("●") == rows.count("■") == 1
+
+
+def test_plain_ascii_draws_with_the_engines_letter() -> None:
+    series = line(np.full(100, 0.25), glyph="A", measuring_since=0.5)
+    plot = line_plot([series], 60, 12, ascii_only=True)
+    drawn = "".join(text(plot))
+    assert drawn.isascii()
+    assert "A" in drawn
+    assert "." in drawn
+
+
+def test_the_plot_stays_as_it_is_while_a_steady_run_goes_on() -> None:
+    """The axes move in steps, so that a new sample changes the end of the line alone."""
+    values = noisy(10.0, 600)
+    before = line_plot([line(values[:540])], 60, 12)
+    after = line_plot([line(values)], 60, 12)
+    changed = sum(
+        one != other
+        for old, new in zip(text(before), text(after), strict=True)
+        for one, other in zip(old, new, strict=True)
+    )
+    assert 0 < changed < 30
+
+
+@pytest.mark.parametrize("n", [1_000, 1_000_000])
+def test_what_plotext_draws_does_not_grow_with_the_number_of_samples(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = 0
+    points = plotting._Figure.points
+
+    def count(figure: Any, given: Sequence[Any], *rest: Any, **named: Any) -> None:
+        nonlocal drawn
+        drawn += len(given)
+        points(figure, given, *rest, **named)
+
+    monkeypatch.setattr(plotting._Figure, "points", count)
+    series = DecimatedSeries(512)
+    series.add(np.arange(n) * (10.0 / n), noisy(10.0, n))
+    times, low, high = series.points()
+    line_plot([LineSeries("●", RED, GREY, times, low, high, 0.0)], 66, 14)
+    assert len(times) <= 512
+    # The smallest and the largest of each column of dots, and the glyph.
+    assert 200 < drawn <= 2 * 2 * 66 + 1
+    drawn = 0
+    histogram_plot([counted(noisy(10.0, n))], 52, 14)
+    assert 10 < drawn <= 2 * 2 * 52
+
+
+# Histograms
+
+
+def test_each_ridge_peaks_at_its_median_under_its_mark() -> None:
+    series = [counted(noisy(20.0)), counted(noisy(12.0), BLUE, "■")]
+    plot = histogram_plot(series, 60, 12, frame=GREY)
+    assert plot.scale is not None
+    assert plot.marked
+    for one, color, caption in ((20.0, RED, 0), (12.0, BLUE, 5)):
+        column = int(float(plot.scale.place(one)) * 60)
+        marks = [x for x, char in enumerate(text(plot)[caption]) if char == "▾"]
+        assert any(abs(x - column) <= 1 for x in marks)
+        bars = [x for y, x in cells_of(plot, color) if y == caption + 1]
+        assert bars
+        assert all(abs(x - column) <= 3 for x in bars)
+
+
+def test_ridges_share_one_axis_with_its_unit() -> None:
+    plot = histogram_plot([counted(noisy(20.0)), counted(noisy(12.0), BLUE)], 60, 12)
+    assert text(plot)[-1].split() == ["10", "15", "20", "ms"]
+
+
+def test_the_legend_names_the_engine_and_its_percentiles() -> None:
+    series = [counted(noisy(20.0, 5000)), counted(noisy(12.0, 5000, seed=1), BLUE, "■")]
+    rows = text(histogram_plot(series, 70, 12))
+    assert "● eager  ▾ 20.0" in rows[0]
+    assert "■ eager  ▾ 11.99" in rows[5]
+    assert "▿ 20.9" in rows[0]
+
+
+def test_percentiles_without_enough_samples_are_not_marked() -> None:
+    bare = HistogramSeries("●", RED, "eager", counted(noisy(20.0, 50)).latencies)
+    assert not {"▾", "▿"} & set("".join(text(histogram_plot([bare], 60, 12))))
+
+
+def test_a_single_sample_is_seen_beside_a_million() -> None:
+    values = np.concatenate([noisy(10.0, 100_000), np.full(200, 10.9)])
+    plot = histogram_plot([counted(values)], 60, 12)
+    assert plot.scale is not None
+    column = int(float(plot.scale.place(10.9)) * 60)
+    assert any(abs(x - column) <= 1 for _, x in cells_of(plot, RED))
+
+
+def test_a_long_tail_is_counted_and_does_not_squeeze_the_rest() -> None:
+    values = np.concatenate([noisy(10.0, 5000), np.full(12, 700.0)])
+    plot = histogram_plot([counted(values)], 60, 12)
+    assert plot.scale is not None
+    assert plot.scale.high < 20
+    assert plot.above == pytest.approx(12, abs=25)
+
+
+def test_a_histogram_of_engines_far_apart_is_logarithmic_and_loses_nothing() -> None:
+    series = [counted(noisy(30.0)), counted(noisy(0.3), BLUE, "■")]
+    plot = histogram_plot(series, 60, 12)
+    assert plot.scale is not None
+    assert plot.scale.log
+    assert plot.above + plot.below <= 20
+    assert cells_of(plot, RED)
+    assert cells_of(plot, BLUE)
+
+
+def test_many_engines_get_a_row_each_and_no_caption() -> None:
+    series = [counted(noisy(5.0 + at), at, engine_glyph(at)) for at in range(8)]
+    plot = histogram_plot(series, 60, 12)
+    assert not plot.marked
+    drawn = "".join(text(plot))
+    assert all(engine_glyph(at) in drawn for at in range(8))
+    assert len(text(histogram_plot(series, 60, 5))) == 5

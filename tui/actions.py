@@ -1,0 +1,238 @@
+"""Every action of the app, once: its key, its words, where it works.
+
+Bindings, the key bar, the command palette and the help screen are made from this registry, and
+the user's keymap is checked against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+from engines.errors import UsageError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A place where keys work: the whole app, a screen, a panel or a dialog.
+
+    `within` names the scopes whose keys work there as well.
+    """
+
+    name: str
+    title: str
+    within: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing the user can do.
+
+    `call` is the Textual action that does it, `word` its name on the key bar, `help` one sentence
+    for palette and help, `key_text` what the key bar shows where the first key does not say enough.
+    `rank` orders the key bar: the highest are dropped first where the line
+    is short; None keeps the action off it.
+    """
+
+    id: str
+    keys: str
+    call: str
+    word: str
+    help: str
+    rank: int | None = None
+    priority: bool = False
+    in_palette: bool = True
+    key_text: str = ""
+
+    @property
+    def scope(self) -> str:
+        return self.id.partition(".")[0]
+
+    @property
+    def binding(self) -> Binding:
+        return Binding(
+            self.keys,
+            self.call,
+            self.word,
+            show=self.rank is not None,
+            priority=self.priority,
+            tooltip=self.help,
+            id=self.id,
+        )
+
+
+SCOPES: tuple[Scope, ...] = (
+    Scope("app", "Everywhere"),
+    Scope("bench", "Bench", ("app",)),
+    Scope("engines", "2 Engines", ("app", "bench", "list")),
+    Scope("results", "6 Results", ("app", "bench", "list")),
+    Scope("list", "Lists and tables", ("app",)),
+    Scope("page", "Model, log, compare and help screens", ("app", "list")),
+    Scope("profiles", "Saved profiles", ("app", "list", "page")),
+    Scope("chooser", "Saved profiles, to compare", ("app", "list", "page")),
+    Scope("dialog", "Dialogs"),
+    Scope("checklist", "Dialogs with a list to tick", ("dialog", "list")),
+    Scope("form", "Dialogs with options", ("dialog", "list")),
+    Scope("message", "Messages", ("list",)),
+    Scope("confirm", "Questions", ("dialog",)),
+    Scope("leave", "Leave?", ("dialog",)),
+)
+
+ACTIONS: tuple[Action, ...] = (
+    # Everywhere
+    Action("app.help", "question_mark,f1", "app.help", "help", "Show every key, by panel", 3),
+    Action("app.palette", "ctrl+p", "app.command_palette", "palette",
+           "Search every action by name", 60, in_palette=False),
+    Action("app.quit", "q,ctrl+q", "app.ask_quit", "quit",
+           "Leave; asks while a run goes or results are unsaved", 4),
+    Action("app.interrupt", "ctrl+c", "app.interrupt", "stop / quit",
+           "Stop the run; without a run, leave", priority=True, in_palette=False),
+    Action("app.theme", "", "app.change_theme", "theme", "Choose the colour theme"),
+    Action("app.picture", "", "app.picture", "picture", "Save a picture of this screen as SVG"),
+    # Bench
+    Action("bench.run", "r", "screen.run", "run", "Run the selected engines", 1),
+    Action("bench.stop", "x", "screen.stop", "stop",
+           "Stop the run; what was measured stays", 1),
+    Action("bench.precision", "p", "screen.precision", "precision",
+           "Choose the precisions of the engine under the cursor", 11),
+    Action("bench.batch", "n", "screen.batch", "batch",
+           "Choose the batch sizes of the engine under the cursor", 12),
+    Action("bench.measure", "i", "screen.measure", "measure",
+           "Choose how long to measure: until known, iterations or seconds", 30),
+    Action("bench.article", "", "screen.article", "article",
+           "Measure as the article does: 100 iterations, batch 1"),
+    Action("bench.save", "s", "screen.save", "save", "Save this run as a profile", 2),
+    Action("bench.open", "o", "screen.open", "open", "Open a saved profile", 13),
+    Action("bench.compare", "c", "screen.compare", "compare",
+           "Compare this run or a saved profile with another", 14),
+    Action("bench.model", "m", "screen.model", "model",
+           "Show the model layer by layer", 15),
+    Action("bench.graph", "g", "screen.graph", "graph",
+           "Draw the model's graph to a file", 40),
+    Action("bench.build", "b", "screen.build", "build",
+           "Build or rebuild the TensorRT engine under the cursor", 41),
+    Action("bench.log", "l", "screen.log", "log",
+           "Read the worker's log of the job under the cursor or the last run", 16),
+    Action("bench.all", "a", "screen.select_all", "all",
+           "Select every engine that can run, or none"),
+    Action("bench.zoom", "z", "screen.zoom", "zoom",
+           "Give one panel the whole screen, or back", 50),
+    Action("bench.next", "tab", "screen.next_panel", "panel", "Go to the next panel", 20,
+           in_palette=False),
+    Action("bench.previous", "shift+tab", "screen.previous_panel", "previous panel",
+           "Go to the panel before", in_palette=False),
+    Action("bench.panel1", "1", "screen.panel(1)", "Model", "Go to the panel Model"),
+    Action("bench.panel2", "2", "screen.panel(2)", "Engines", "Go to the panel Engines"),
+    Action("bench.panel3", "3", "screen.panel(3)", "Conversion", "Go to the panel Conversion"),
+    Action("bench.panel4", "4", "screen.panel(4)", "Latency", "Go to the panel Latency"),
+    Action("bench.panel5", "5", "screen.panel(5)", "Histogram", "Go to the panel Histogram"),
+    Action("bench.panel6", "6", "screen.panel(6)", "Results", "Go to the panel Results"),
+    Action("bench.panel7", "7", "screen.panel(7)", "Telemetry", "Go to the panel Telemetry"),
+    # Panels
+    Action("engines.select", "space", "screen.select_engine", "select",
+           "Select the engine under the cursor, or leave it out", 0),
+    Action("engines.options", "enter", "screen.options", "options",
+           "Set the options of the engine under the cursor", 10),
+    Action("results.plot", "space", "screen.plot_entry", "plot",
+           "Show the entry under the cursor in the plots, or leave it out", 0),
+    Action("results.details", "enter", "screen.details", "details",
+           "Show everything that was measured of the entry under the cursor", 10),
+    # Lists
+    Action("list.up", "up,k", "cursor_up", "up", "Move up", in_palette=False),
+    Action("list.down", "down,j", "cursor_down", "down", "Move down", in_palette=False),
+    Action("list.page_up", "pageup", "page_up", "page up", "Move up a page", in_palette=False),
+    Action("list.page_down", "pagedown", "page_down", "page down", "Move down a page",
+           in_palette=False),
+    Action("list.first", "home", "cursor_first", "first", "Go to the first row",
+           in_palette=False),
+    Action("list.last", "end,G", "cursor_last", "last", "Go to the last row", in_palette=False),
+    # Other screens
+    Action("page.back", "escape", "screen.back", "back", "Go back", 0, in_palette=False),
+    Action("page.search", "slash", "screen.search", "search", "Search or filter these rows", 5),
+    Action("page.next_match", "n", "screen.next_match", "next match", "Go to the next match", 6),
+    Action("profiles.open", "enter", "screen.open_row", "open",
+           "Show this profile's results in the panels", 1),
+    Action("chooser.take", "enter", "screen.open_row", "compare",
+           "Take this profile as the second one and compare", 1),
+    Action("profiles.mark", "space", "screen.mark", "mark",
+           "Mark this profile for a comparison", 2),
+    Action("profiles.compare", "c", "screen.compare_marked", "compare",
+           "Compare the two marked profiles", 2),
+    # Dialogs
+    Action("dialog.accept", "enter", "screen.accept", "accept", "Accept", 2, in_palette=False),
+    Action("dialog.cancel", "escape", "screen.cancel", "cancel", "Cancel", 3, in_palette=False),
+    Action("checklist.tick", "space", "tick", "tick", "Tick this row or leave it out", 0,
+           in_palette=False),
+    Action("form.next", "right,space", "change(1)", "change", "Take the next value", 0,
+           in_palette=False, key_text="← →"),
+    Action("form.previous", "left,h", "change(-1)", "previous", "Take the value before",
+           in_palette=False),
+    Action("form.erase", "backspace", "erase", "erase", "Erase a digit", in_palette=False),
+    Action("confirm.yes", "y", "screen.accept", "yes", "Yes", in_palette=False),
+    Action("confirm.no", "n", "screen.cancel", "no", "No", in_palette=False),
+    Action("message.close", "escape,enter,q", "screen.cancel", "close", "Close", 0,
+           in_palette=False, key_text="esc"),
+    Action("leave.leave", "q,ctrl+q,y,enter", "screen.accept", "leave", "Leave", 0,
+           in_palette=False),
+    Action("leave.save", "s", "screen.save", "save first", "Save under a name, then leave", 1,
+           in_palette=False),
+)  # fmt: skip
+
+
+def find(action_id: str) -> Action:
+    """The action called `action_id`; UsageError with the nearest name if there is none."""
+    for action in ACTIONS:
+        if action.id == action_id:
+            return action
+    raise UsageError(
+        f"unknown action '{action_id}'", hint=nearest(action_id, [one.id for one in ACTIONS])
+    )
+
+
+def of(scope: str) -> tuple[Action, ...]:
+    """The actions of one scope, in the order they are shown."""
+    return tuple(action for action in ACTIONS if action.scope == scope)
+
+
+_SHOWN_KEYS = {
+    "question_mark": "?", "slash": "/", "pageup": "page up", "pagedown": "page down",
+    "up": "↑", "down": "↓", "left": "←", "right": "→", "escape": "esc",
+}  # fmt: skip
+
+
+def shown_key(key: str) -> str:
+    """A key's name as a reader knows it."""
+    return _SHOWN_KEYS.get(key, key)
+
+
+def bindings(*scopes: str) -> list[BindingType]:
+    """The key bindings of these scopes, for a `BINDINGS` of a widget, a screen or the app."""
+    return [action.binding for scope in scopes for action in of(scope) if action.keys]
+
+
+def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
+    """The user's keymap if every action exists and no two share a key where both work.
+
+    Textual ignores unknown ids and lets the first of two clashing bindings win, silently.
+    """
+    for action_id, keys in keymap.items():
+        find(action_id)
+        if not keys.strip(" ,"):
+            raise UsageError(f"action '{action_id}' has no key", hint="name at least one, or none")
+    for scope in SCOPES:
+        taken: dict[str, str] = {}
+        for action in _working_in(scope):
+            for key in keymap.get(action.id, action.keys).replace(" ", "").split(","):
+                other = taken.setdefault(key, action.id) if key else action.id
+                clashes = other != action.id and {other, action.id} & keymap.keys()
+                if clashes:
+                    raise UsageError(f"key '{key}' is given to both {other} and {action.id}")
+    return dict(keymap)
+
+
+def _working_in(scope: Scope) -> Iterator[Action]:
+    """What works in `scope`: its own actions first, then those of the scopes around it."""
+    for name in (scope.name, *scope.within):
+        yield from of(name)

@@ -1,0 +1,392 @@
+"""The app: what is chosen, what is run, what is shown. Nothing here measures."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual import work
+from textual.app import App
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from engines.errors import InferTuiError
+from engines.plan import Measurement, ModelSpec, RunPlan
+from tui import background
+from tui.actions import bindings, check_keymap
+from tui.controller import Controller, EventsArrived
+from tui.palette_commands import ActionsProvider
+from tui.screens.bench import BenchScreen
+from tui.selection import Selection
+from tui.themes import DEFAULT_THEME, THEMES
+
+if TYPE_CHECKING:
+    from engines.control import Control
+    from profiles.store import Store
+    from tui.controller import Drive
+    from tui.live import LiveJob
+
+# A terminal that is gone can leave Textual writing to it for ever: then the process ends itself.
+GIVE_UP_AFTER_S = 3.0
+LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class InferTuiApp(App[None]):
+    """Benchmarks one model through its engines, live."""
+
+    TITLE = "infer-tui"
+    CSS_PATH = ["styles/app.tcss", "styles/bench.tcss", "styles/dialogs.tcss"]
+    BINDINGS = bindings("app")
+    COMMANDS = {ActionsProvider}
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        *,
+        plan: RunPlan | None = None,
+        store: Store | None = None,
+        slow_line: bool = False,
+        ascii_only: bool = False,
+        keymap: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.plan = plan or RunPlan()
+        self.measurement: Measurement = self.plan.measurement
+        self.selection = Selection(self.plan.engines)
+        self.controller = Controller(store, self._announce)
+        self.slow_line = slow_line
+        self.ascii_only = ascii_only
+        self.keymap_in_use = check_keymap(keymap or {})
+        self.waiting_to_run = False
+        self.leaving = False
+        self._asking: set[str] = set()
+        self._control: Control | None = None
+        self._finished = threading.Event()
+        self._exit_note = ""
+        for theme in THEMES:
+            self.register_theme(theme)
+        wanted = os.environ.get("TEXTUAL_THEME", DEFAULT_THEME)
+        # Textual has taken the variable's value already, before our themes were known to it.
+        self.set_reactive(App.theme, "textual-dark")
+        self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
+
+    @property
+    def model(self) -> ModelSpec:
+        return self.plan.model
+
+    @property
+    def bench(self) -> BenchScreen:
+        """The screen at the bottom of the stack."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, BenchScreen)
+        return screen
+
+    # Start
+
+    def get_default_screen(self) -> Screen[Any]:
+        return BenchScreen()
+
+    def on_mount(self) -> None:
+        self.set_class(self.ascii_only, "-ascii")
+        self.set_keymap(self.keymap_in_use)
+        loop = asyncio.get_running_loop()
+        for number in LEAVING_SIGNALS:
+            loop.add_signal_handler(number, self._leave_by_signal, number)
+        self.call_after_refresh(self._begin)
+
+    async def _begin(self) -> None:
+        """What waits for the first frame: plots, telemetry, and questions to the workers."""
+        from engines.control import Control
+
+        # What is here now stays to the end: later collections need not look at it.
+        gc.freeze()
+        gc.enable()
+        self._control = Control()
+        self._asking = {"engines", "model"}
+        self._in_thread("engines", background.ask_engines, self._control, self.post_message)
+        self._in_thread("model", background.describe_model, self.model, self._control,
+                        self.post_message)  # fmt: skip
+        await self.bench.mount_plots()
+        await self.bench.telemetry.begin()
+
+    def _in_thread(self, name: str, function: Callable[..., object], *arguments: object) -> None:
+        """Call `function` in a thread of its own; it answers by messages."""
+        self.run_worker(
+            lambda: function(*arguments), name=name, group=name, thread=True, exit_on_error=False
+        )
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A fault in a thread is shown, and never ends the app."""
+        if event.state is WorkerState.ERROR:
+            self._answered(event.worker.name)
+            self.show_problem("That went wrong", f"{event.worker.name}: {event.worker.error!r}")
+
+    def on_engine_answered(self, message: background.EngineAnswered) -> None:
+        self.selection.answer(message.availability)
+        self.bench.engines.rebuild()
+
+    def on_probe_ended(self, message: background.ProbeEnded) -> None:
+        if message.problem:
+            self.selection.give_up(message.problem)
+            self.bench.engines.rebuild()
+        self._answered("engines")
+
+    def on_model_described(self, message: background.ModelDescribed) -> None:
+        if message.facts is not None:
+            self.controller.facts = message.facts
+            self.bench.model_panel.show_facts(message.facts)
+        else:
+            self.bench.model_panel.show_problem(message.problem)
+        self._answered("model")
+
+    def _answered(self, question: str) -> None:
+        """One of the questions of the start is answered; a run may have waited for the last."""
+        self._asking.discard(question)
+        if not self._asking and self.waiting_to_run:
+            self.waiting_to_run = False
+            self._start_run()
+        self.bench.refresh_bindings()
+
+    # The run
+
+    def run_selected(self) -> None:
+        """Run what is selected, once the workers that are still answering are out of the way."""
+        if self._asking and (self.selection.checking or self.selection.specs()):
+            self.waiting_to_run = True
+            self.bench.draw()
+        else:
+            self._start_run()
+
+    def _start_run(self) -> None:
+        specs = self.selection.specs()
+        if not specs:
+            self.bench.draw()
+            self.notify("Nothing is selected that can run: space selects an engine",
+                        severity="warning")  # fmt: skip
+            return
+        if self.controller.unsaved and not self._kept_last_run():
+            return
+        plan = RunPlan(
+            name=self.plan.name,
+            model=self.model,
+            input_seed=self.plan.input_seed,
+            measurement=self.measurement,
+            engines=specs,
+        )
+        known = [choice.availability for choice in self.selection.choices]
+        self._drive(self.controller.start(plan, known))
+        self.bench.run_began()
+
+    def _kept_last_run(self) -> bool:
+        """Keep the last run, which nobody saved; False where that failed and it must not go."""
+        try:
+            path = self.controller.autosave()
+        except InferTuiError as error:
+            self.show_problem(
+                "The last run is not saved",
+                f"It can't be kept: {error}. Save it elsewhere first (s), then run again.",
+            )
+            return False
+        if path is not None:
+            self.notify(f"The last run is kept as {path.name}", markup=False)
+        return True
+
+    @work(thread=True, exclusive=False, exit_on_error=False, name="run")
+    def _drive(self, drive: Drive) -> None:
+        drive()
+
+    def _announce(self) -> None:
+        self.post_message(EventsArrived())
+
+    def on_events_arrived(self) -> None:
+        drive = self.controller.drive
+        if not self.controller.take_events() or drive is None:
+            return
+        self.bench.run_ended()
+        if self.leaving:
+            self.exit()
+        elif drive.error is not None:
+            self.show_problem("The run failed", str(drive.error))
+        elif drive.crash:
+            self.show_problem("A fault in infer-tui", drive.crash)
+
+    def stop_run(self) -> None:
+        """Stop the run, or the wait for one."""
+        self.waiting_to_run = False
+        self.controller.stop()
+        self.bench.draw()
+
+    def log_of(self, job: LiveJob | None) -> tuple[Path | None, str]:
+        """The log of `job`, by default of the last one that has any, and whose it is."""
+        live = self.controller.live
+        jobs = [job] if job else list(reversed(live.jobs)) if live else []
+        for one in jobs:
+            if one.log and Path(one.log).exists():
+                return Path(one.log), one.title
+        from engines import paths
+
+        probe = paths.state_folder() / "logs" / "probe.log"
+        return (probe, "the engine check") if probe.exists() else (None, "")
+
+    # Profiles
+
+    def ask_where_to_save(self, then: Callable[[], object] | None = None) -> None:
+        """Save under a name that the user agrees to; the dialog stays where that fails."""
+        from tui.dialogs.path import PathDialog
+
+        def tell(answer: str | None) -> None:
+            if answer is not None:
+                self.bench.draw()
+                self.notify(answer, title="Saved", markup=False)
+                if then is not None:
+                    then()
+
+        note = "The profile repeats this run and compares with others. Raw samples lie beside it."
+        proposed = self.controller.proposed_path()
+        write = lambda path: str(self.controller.save(path))  # noqa: E731
+        self.push_screen(PathDialog("Save this run", note, proposed, write), tell)
+
+    def open_saved(self, path: Path) -> None:
+        self._in_thread("open", background.open_profile, path, self.post_message)
+
+    def on_profile_opened(self, message: background.ProfileOpened) -> None:
+        if self.controller.running:
+            return
+        if self.controller.unsaved and not self._kept_last_run():
+            return
+        self.controller.show_saved(message.live, message.path)
+        self.bench.draw()
+        if message.note:
+            self.notify(message.note, title="Opened without samples", severity="warning",
+                        markup=False)  # fmt: skip
+
+    def compare(self, baseline: Path | None, candidate: Path | None) -> None:
+        """Compare two runs; None stands for the run of this session."""
+        self._in_thread("compare", background.compare, self.controller, baseline, candidate,
+                        self.post_message)  # fmt: skip
+
+    def on_compared(self, message: background.Compared) -> None:
+        from tui.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(message.comparison))
+
+    def on_problem(self, message: background.Problem) -> None:
+        self.show_problem(message.title, message.reason)
+
+    def show_problem(self, title: str, reason: str) -> None:
+        from tui.dialogs.message import MessageDialog
+
+        self.push_screen(MessageDialog(title, reason.splitlines()))
+
+    # Everywhere
+
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def action_picture(self) -> None:
+        """Write what the screen shows to the present folder."""
+        try:
+            path = self.save_screenshot(path=str(Path.cwd()))
+        except OSError as error:
+            self.notify(f"Not written: {error}", severity="error", markup=False)
+        else:
+            self.notify(path, title="Picture written", markup=False)
+
+    def action_command_palette(self) -> None:
+        from textual.command import CommandPalette
+        from textual.widgets import Input
+
+        super().action_command_palette()
+
+        def rest() -> None:
+            if isinstance(self.screen, CommandPalette):
+                # A cursor that blinks is sent over the line at every blink.
+                self.screen.query_one(Input).cursor_blink = False
+
+        self.call_after_refresh(rest)
+
+    # The end
+
+    def action_interrupt(self) -> None:
+        """ctrl+c: stop the run if one goes; otherwise, or the second time, leave."""
+        if self.controller.running and not self.controller.stopping:
+            self.stop_run()
+            self.notify("Stopping. ctrl+c again leaves.")
+        else:
+            self.leave()
+
+    def action_ask_quit(self) -> None:
+        from tui.dialogs.confirm import Leave, QuitDialog
+
+        if not (self.controller.running or self.controller.unsaved):
+            self.leave()
+            return
+
+        def decide(answer: Leave | None) -> None:
+            if answer == "leave":
+                self.leave()
+            elif answer == "save":
+                self.ask_where_to_save(then=self.leave)
+
+        going = self.controller.running
+        text = "A run is going; leaving stops it. " if going else "These results have no name yet. "
+        text += "What was measured is kept as an autosaved profile (o lists it)."
+        self.push_screen(QuitDialog(text, can_save=not going), decide)
+
+    def leave(self) -> None:
+        """End the run first, while the screen can still say so."""
+        if not self.controller.running or self.leaving:
+            self.exit()
+        else:
+            self.leaving = True
+            self.stop_run()
+
+    def _leave_by_signal(self, number: int) -> None:
+        """The terminal or the system wants the app to end: nobody can be asked anything."""
+        self.controller.stop()
+        threading.Thread(target=self._end_at_all_costs, args=(number,), daemon=True).start()
+        self.exit(return_code=128 + number)
+
+    def _end_at_all_costs(self, number: int) -> None:
+        """Keep what was measured and end the process, should Textual hang on a dead terminal."""
+        self._close_controller()
+        if not self._finished.wait(GIVE_UP_AFTER_S):
+            os._exit(128 + number)
+
+    async def on_unmount(self) -> None:
+        """Whatever ended the app: no child stays, and what was measured is kept."""
+        if self._control is not None:
+            self._control.cancel()
+        await asyncio.to_thread(self._close_controller)
+
+    def _close_controller(self) -> None:
+        try:
+            self.controller.close()
+        except (InferTuiError, OSError) as error:
+            self._exit_note = f"infer-tui: what was measured could not be kept: {error}"
+
+    def run(self, **options: Any) -> None:
+        """Run to the end, and say what could not be said on the screen.
+
+        Garbage collection rests until the first frame: what the start allocates stays anyway, and
+        walking through it is a sixth of the time to that frame.
+        """
+        gc.disable()
+        try:
+            super().run(**options)
+        finally:
+            gc.enable()
+            self._close_controller()
+            self._finished.set()
+        if self._exit_note:
+            self.error_console.print(self._exit_note)
+

@@ -1,0 +1,166 @@
+"""What the app asks for in threads of its own: blocking calls here, answers as messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from engines.errors import Cancelled, InferTuiError
+
+if TYPE_CHECKING:
+    from engines.control import Control
+    from engines.model import ModelFacts
+    from engines.plan import ModelSpec
+    from engines.registry import Availability
+    from profiles.comparison import ProfileComparison
+    from profiles.samples import RawSamples
+    from profiles.schema import Profile
+    from tui.controller import Controller
+    from tui.live import LiveRun
+
+Post = Callable[[Message], object]
+
+
+@dataclass
+class EngineAnswered(Message):
+    """Whether one engine can run here."""
+
+    availability: Availability
+
+
+@dataclass
+class ProbeEnded(Message):
+    """Every engine was asked; `problem` says why some have not answered."""
+
+    problem: str = ""
+
+
+@dataclass
+class ModelDescribed(Message):
+    """The facts of a model, or why they can't be had."""
+
+    facts: ModelFacts | None
+    problem: str = ""
+
+
+@dataclass
+class ProfileOpened(Message):
+    """A saved profile, as the panels show a run."""
+
+    path: Path
+    profile: Profile
+    live: LiveRun
+    note: str = ""
+
+
+@dataclass
+class Problem(Message):
+    """Something the user asked for could not be done."""
+
+    title: str
+    reason: str
+
+
+def ask_engines(control: Control, post: Post) -> None:
+    """Ask every engine whether it can run, and post each answer."""
+    from engines.probing import probe
+
+    try:
+        for availability in probe(control=control):
+            post(EngineAnswered(availability))
+    except Cancelled:
+        return
+    except (InferTuiError, OSError) as error:
+        post(ProbeEnded(str(error)))
+        return
+    post(ProbeEnded())
+
+
+def describe_model(model: ModelSpec, control: Control, post: Post) -> None:
+    """Have the model described and post its facts."""
+    from engines.model import describe
+
+    try:
+        post(ModelDescribed(describe(model, control)))
+    except Cancelled:
+        return
+    except (InferTuiError, OSError) as error:
+        post(ModelDescribed(None, str(error)))
+
+
+def open_profile(path: Path, post: Post) -> None:
+    """Read a profile with its samples and post it as a run that can be shown."""
+    from profiles.reading import read_profile
+    from profiles.writing import read_samples
+
+    try:
+        profile = read_profile(path)
+    except (InferTuiError, OSError) as error:
+        post(Problem("Not opened", str(error)))
+        return
+    note = ""
+    try:
+        samples = read_samples(profile, path)
+    except (InferTuiError, OSError) as error:
+        samples, note = {}, str(error)
+    from tui.live import LiveRun
+
+    measured, warm_up = (
+        {entry: one.latencies_ms for (entry, phase), one in samples.items() if phase == wanted}
+        for wanted in ("measuring", "warm-up")
+    )
+    labels = [result.label for result in profile.results]
+    live = LiveRun.from_results(labels, profile.results, measured, warm_up)
+    live.ending, live.seconds = profile.run.ending, profile.run.seconds
+    live.plan, live.run_id = profile.plan, profile.run.id
+    post(ProfileOpened(path, profile, live, note))
+
+
+
+
+@dataclass
+class Compared(Message):
+    """The comparison that was asked for."""
+
+    comparison: ProfileComparison
+
+
+def compare(controller: Controller, a: Path | None, b: Path | None, post: Post) -> None:
+    """Compare two runs and post the outcome; None stands for the run of this session."""
+    from profiles.comparison import compare_profiles
+
+    notes: list[str] = []
+    try:
+        baseline, candidate = _side(controller, a, notes), _side(controller, b, notes)
+        post(
+            Compared(
+                compare_profiles(
+                    baseline[0], candidate[0], baseline[1], candidate[1], notes=notes
+                )
+            )
+        )
+    except (InferTuiError, OSError) as error:
+        post(Problem("Not compared", str(error)))
+
+
+def _side(
+    controller: Controller, path: Path | None, notes: list[str]
+) -> tuple[Profile, RawSamples]:
+    """A run with its samples; where they are gone, `notes` says so."""
+    if path is None:
+        if controller.drive is None:
+            raise InferTuiError("there is no run in this session")
+        return controller.drive.snapshot(controller.facts, "this run")
+    from profiles.reading import read_profile
+    from profiles.writing import read_samples
+
+    profile = read_profile(path)
+    try:
+        return profile, read_samples(profile, path)
+    except InferTuiError as error:
+        notes.append(str(error))
+        return profile, {}

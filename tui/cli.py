@@ -1,0 +1,200 @@
+"""`infer-tui`: reads the command line and hands over to the one command that was asked for.
+
+Nothing heavier than argparse is imported before the words are understood, so that `--help` and
+`--version` answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from engines.errors import EXIT_INTERRUPTED, EXIT_USAGE, InferTuiError
+from tui import __version__
+
+# What a shell reports for a command whose reader went away.
+EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
+
+EPILOG = """\
+exit codes:
+  0    done, no regression
+  1    a regression, or an engine outside its tolerance
+  2    wrong usage, or a file that can't be read or written
+  3    the measurement is not valid, or can't tell
+  130  interrupted; what was measured is saved
+
+examples:
+  infer-tui                                        open the app
+  infer-tui run -e eager -e onnxruntime -b 1 -b 8  measure two engines at two batch sizes
+  infer-tui run --preset article --save a.toml     the article's own run
+  infer-tui compare a.toml b.toml                  FASTER, SLOWER, SAME or UNCLEAR, engine by engine
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse whose errors are one line and exit code 2, without the usage in front."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = Parser(
+        prog="infer-tui",
+        description="Which engine, precision and batch size should this model be served with?",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    root.add_argument("--version", action="version", version=f"infer-tui {__version__}")
+    _app_options(root)
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    _run(commands.add_parser("run", help="measure without the app, for scripts and CI"))
+    _compare(commands.add_parser("compare", help="compare two profiles, with a verdict"))
+    _engines(commands.add_parser("engines", help="what can run here; for the rest, why not"))
+    _profiles(commands.add_parser("profiles", help="the saved profiles"))
+    _model(commands.add_parser("model", help="layers, parameters, multiply-adds; the graph"))
+    _export(commands.add_parser("export", help="write the model's ONNX file"))
+    _build(commands.add_parser("build", help="build a TensorRT engine"))
+    return root
+
+
+def _app_options(root: argparse.ArgumentParser) -> None:
+    group = root.add_argument_group("the app")
+    group.add_argument("--plan", metavar="FILE", help="open with the engines of a plan or profile")
+    group.add_argument("--theme", metavar="NAME", help="a theme's name, such as infer-light")
+    group.add_argument(
+        "--slow-line", action="store_true", help="draw as over SSH: fewer bytes, fewer frames"
+    )
+    group.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    group.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+
+
+def _model_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("model")
+    group.add_argument("--width", type=float, metavar="X", help="width multiplier (1.0)")
+    group.add_argument("--input-size", type=int, metavar="PIXELS", help="side of the image (224)")
+    group.add_argument("--classes", type=int, metavar="N", help="number of classes (1000)")
+    group.add_argument("--weights", metavar="FILE", help="a state dict saved by torch.save")
+    group.add_argument("--seed", type=int, metavar="N", help="of the built-in weights (0)")
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("plan", nargs="?", metavar="PLAN.toml", help="a plan, or a profile")
+    command.add_argument("--preset", metavar="NAME", help="a plan that comes with infer-tui")
+    command.add_argument("-m", "--model", metavar="MODEL", help="the model (mobilenetv2)")
+    command.add_argument(
+        "-e",
+        "--engine",
+        action="append",
+        metavar="ENGINE",
+        help="eager, compile, onnxruntime, tensorrt, tensorrt-rtx; more than once for several",
+    )
+    command.add_argument("-d", "--device", metavar="DEVICE", help="auto, cpu or cuda (auto)")
+    command.add_argument(
+        "-p", "--precision", action="append", metavar="P", help="fp32, tf32, fp16, bf16, int8"
+    )
+    command.add_argument("-b", "--batch", action="append", type=int, metavar="N", help="(1)")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="ENGINE.OPTION=VALUE",
+        help="an engine's option, such as onnxruntime.intra_op_threads=1",
+    )
+    limit = command.add_mutually_exclusive_group()
+    limit.add_argument("-n", "--iterations", type=int, metavar="N", help="measure N inferences")
+    limit.add_argument("-s", "--seconds", type=float, metavar="S", help="measure for S seconds")
+    command.add_argument("--save", metavar="FILE", help="where to save the profile")
+    command.add_argument("--no-save", action="store_true", help="save nothing")
+    _format_options(command)
+    _model_options(command)
+
+
+def _format_options(command: argparse.ArgumentParser) -> None:
+    shape = command.add_mutually_exclusive_group()
+    shape.add_argument(
+        "--format", choices=("text", "md", "json"), default="text", help="of what is printed (text)"
+    )
+    shape.add_argument(
+        "--json", action="store_const", const="json", dest="format", help="as --format json"
+    )
+
+
+def _compare(command: argparse.ArgumentParser) -> None:
+    command.add_argument("baseline", metavar="A.toml")
+    command.add_argument("candidate", metavar="B.toml")
+    command.add_argument(
+        "--threshold",
+        type=float,
+        default=1.0,
+        metavar="PCT",
+        help="changes of the median up to this many percent are SAME (1)",
+    )
+    _format_options(command)
+
+
+def _engines(command: argparse.ArgumentParser) -> None:
+    _format_options(command)
+
+
+def _profiles(command: argparse.ArgumentParser) -> None:
+    _format_options(command)
+
+
+def _model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", nargs="?", default="mobilenetv2", metavar="MODEL")
+    command.add_argument("--layers", action="store_true", help="print every layer")
+    command.add_argument("--graph", metavar="FILE", help="draw the graph: .svg, .png or .dot")
+    _format_options(command)
+    _model_options(command)
+
+
+def _export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", nargs="?", default="mobilenetv2", metavar="MODEL")
+    command.add_argument("-o", "--output", required=True, metavar="FILE.onnx")
+    _model_options(command)
+
+
+def _build(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", nargs="?", default="mobilenetv2", metavar="MODEL")
+    command.add_argument("-e", "--engine", default="tensorrt", metavar="ENGINE")
+    command.add_argument("-p", "--precision", action="append", metavar="P")
+    for name in ("min", "opt", "max"):
+        command.add_argument(f"--{name}-batch", type=int, metavar="N")
+    command.add_argument("--level", type=int, choices=range(6), metavar="0..5")
+    command.add_argument("--force", action="store_true", help="build even if one is kept")
+    _model_options(command)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command that `words` (default: the command line) ask for; returns the exit code."""
+    try:
+        arguments = parser().parse_args(words)
+        command = import_module(f"tui.commands.{arguments.command or 'app'}")
+        code: int = command.main(arguments)
+        sys.stdout.flush()
+    except InferTuiError as error:
+        print(f"infer-tui: {_one_line(str(error))}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("infer-tui: interrupted", file=sys.stderr)  # noqa: T201
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has what it wanted. Python's own flush at exit must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    return code
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

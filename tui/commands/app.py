@@ -1,0 +1,81 @@
+"""`infer-tui`: opens the app. All that the terminal must be asked or told before Textual loads."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from engines import paths
+from engines.errors import UsageError
+
+# Textual reads these once, when it is imported.
+FRAMES_PER_SECOND_SLOW = "15"
+FRAMES_PER_SECOND = "30"
+
+
+def main(arguments: argparse.Namespace) -> int:
+    check_terminal(os.environ)
+    plan = None
+    if arguments.plan:
+        from profiles.reading import read_plan
+
+        plan = read_plan(Path(arguments.plan))
+    slow = arguments.slow_line or over_ssh(os.environ)
+    prepare_environment(os.environ, slow, arguments.theme)
+    redirect_native_output(paths.ready(paths.state_folder() / "logs") / "app.log")
+
+    from tui.app import InferTuiApp
+
+    app = InferTuiApp(plan=plan, slow_line=slow, ascii_only=arguments.ascii)
+    app.run(mouse=not arguments.no_mouse)
+    return app.return_code or 0
+
+
+def check_terminal(environment: Mapping[str, str]) -> None:
+    """Raise UsageError where there is no terminal that could show an app.
+
+    Textual itself writes its escape sequences to whatever standard error is.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("the app needs a terminal", hint="in scripts use 'infer-tui run'")
+    if environment.get("TERM", "dumb") == "dumb":
+        raise UsageError(
+            "TERM is 'dumb', which can't show the app",
+            hint="set TERM, such as TERM=xterm-256color, or use 'infer-tui run'",
+        )
+
+
+def over_ssh(environment: Mapping[str, str]) -> bool:
+    return any(environment.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
+
+
+def prepare_environment(
+    environment: MutableMapping[str, str], slow: bool, theme: str | None
+) -> None:
+    """Set what Textual reads at import. What the user has set stays."""
+    environment.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND_SLOW if slow else FRAMES_PER_SECOND)
+    environment.setdefault("TEXTUAL_ANIMATIONS", "none")
+    if environment.get("NO_COLOR"):
+        # Any other theme is turned into 24-bit greys, which a 16-colour terminal shows as black.
+        environment["TEXTUAL_THEME"] = "ansi-dark"
+    elif theme:
+        environment["TEXTUAL_THEME"] = theme
+
+
+def redirect_native_output(log: Path) -> None:
+    """Point descriptors 1 and 2 at `log` and keep the terminal for Textual alone.
+
+    Native code that writes to them would garble the screen. Textual draws through
+    `sys.__stderr__` and asks the size of the terminal through `sys.__stdout__`.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for name in ("__stdout__", "__stderr__"):
+        terminal = os.fdopen(os.dup(2), "w", encoding="utf-8", buffering=1)
+        setattr(sys, name, terminal)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)

@@ -1,0 +1,54 @@
+"""`infer-tui engines`: what can run here; for what can't: why, and what to install."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from engines import registry
+from engines.errors import EXIT_OK
+from engines.probing import probe
+from engines.registry import Availability
+from tui.commands.tables import markdown_table, text_table
+
+HEADINGS = ("engine", "device", "state", "precisions", "version")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    answers = sorted(probe(), key=_catalogue_order)
+    if arguments.format == "json":
+        print(json.dumps({"engines": [_document(one) for one in answers]}, indent=2))
+        return EXIT_OK
+    rows = [_row(one) for one in answers]
+    table = markdown_table if arguments.format == "md" else text_table
+    print(table(HEADINGS, rows))
+    for one in answers:
+        if not one.ready:
+            print(f"\n{one.engine} on {one.device}: {one.reason}")
+            if one.install:
+                print(f"  {one.install}")
+    return EXIT_OK
+
+
+def _catalogue_order(one: Availability) -> tuple[int, int]:
+    engine = registry.find(one.engine)
+    return registry.CATALOGUE.index(engine), engine.devices.index(one.device)
+
+
+def _row(one: Availability) -> tuple[str, ...]:
+    versions = " ".join(f"{name} {version}" for name, version in (one.versions or {}).items())
+    precisions = registry.find(one.engine).precisions[one.device]
+    return (one.engine, one.device, one.readiness, " ".join(precisions), versions)
+
+
+def _document(one: Availability) -> dict[str, Any]:
+    return {
+        "engine": one.engine,
+        "device": one.device,
+        "ready": one.ready,
+        "precisions": registry.find(one.engine).precisions[one.device],
+        "versions": dict(one.versions or {}),
+        "reason": one.reason,
+        "install": one.install,
+    }

@@ -1,0 +1,98 @@
+"""The plan of a command line: a file, a preset, or options; options change the other two."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+import msgspec
+
+from engines import registry
+from engines.errors import UsageError
+from engines.plan import EngineSpec, Measurement, OptionValue, Precision, RunPlan
+from profiles import presets
+from profiles.reading import read_plan
+from tui.commands.model_spec import checked, model_spec
+
+
+def plan_of(arguments: argparse.Namespace) -> RunPlan:
+    """The whole plan. Raises UsageError or FileError for anything that can't be run as asked."""
+    base = _base(arguments)
+    options = _options(arguments.set)
+    plan = msgspec.structs.replace(
+        base,
+        model=model_spec(arguments, base.model),
+        measurement=_measurement(arguments, base.measurement),
+        engines=_engines(arguments, base.engines, options),
+    )
+    for spec in plan.engines:
+        registry.check(checked(spec))
+    return plan
+
+
+def named_engines(arguments: argparse.Namespace) -> frozenset[str]:
+    """The engines that the user asked for by name, rather than by a plan or by default."""
+    return frozenset(arguments.engine or ())
+
+
+def _base(arguments: argparse.Namespace) -> RunPlan:
+    if arguments.plan and arguments.preset:
+        raise UsageError("a plan and a preset were given", hint="choose one of them")
+    if arguments.plan:
+        return read_plan(Path(arguments.plan))
+    if arguments.preset:
+        return presets.load(arguments.preset)
+    return RunPlan()
+
+
+def _measurement(arguments: argparse.Namespace, base: Measurement) -> Measurement:
+    if arguments.iterations is not None:
+        changed = msgspec.structs.replace(base, iterations=arguments.iterations, seconds=None)
+    elif arguments.seconds is not None:
+        changed = msgspec.structs.replace(base, seconds=arguments.seconds, iterations=None)
+    else:
+        return base
+    return checked(changed)
+
+
+def _engines(
+    arguments: argparse.Namespace,
+    base: tuple[EngineSpec, ...],
+    options: dict[str, dict[str, OptionValue]],
+) -> tuple[EngineSpec, ...]:
+    """The plan's own entries, or the product of the engines, precisions and batches asked for."""
+    if arguments.engine or not base:
+        names = arguments.engine or [engine.name for engine in registry.CATALOGUE]
+        base = tuple(EngineSpec(engine=registry.find(name).name) for name in names)
+    unused = set(options) - {spec.engine for spec in base}
+    if unused:
+        raise UsageError(f"--set names {min(unused)}, which this plan does not run")
+    device = registry.device(arguments.device) if arguments.device else None
+    precisions: list[Precision] = [registry.precision(one) for one in arguments.precision or ()]
+    return tuple(
+        msgspec.structs.replace(
+            spec,
+            device=device or spec.device,
+            precision=precision,
+            batch=batch,
+            options=spec.options | options.get(spec.engine, {}),
+        )
+        for spec in base
+        for precision, batch in product(
+            precisions or [spec.precision], arguments.batch or [spec.batch]
+        )
+    )
+
+
+def _options(words: list[str]) -> dict[str, dict[str, OptionValue]]:
+    """What `--set ENGINE.OPTION=VALUE` words say, by engine."""
+    found: dict[str, dict[str, OptionValue]] = {}
+    for word in words:
+        place, equals, value = word.partition("=")
+        name, dot, option = place.partition(".")
+        if not (equals and dot):
+            raise UsageError(f"--set has '{word}'", hint="expected ENGINE.OPTION=VALUE")
+        engine = registry.find(name)
+        found.setdefault(engine.name, {})[option] = engine.option(option).parse(value)
+    return found

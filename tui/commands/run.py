@@ -1,0 +1,177 @@
+"""`infer-tui run`: measure without the app. Data goes to stdout, narration to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engines import registry
+from engines.control import Control
+from engines.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_INVALID,
+    EXIT_OK,
+    EXIT_REGRESSION,
+    EngineUnavailable,
+    FileError,
+    InferTuiError,
+)
+from engines.events import Event
+from engines.machine import describe_machine
+from engines.model import ModelFacts, describe
+from engines.plan import RunPlan
+from engines.probing import probe
+from engines.registry import Availability
+from engines.runner import run
+from profiles import report
+from profiles.recorder import Recorder
+from profiles.schema import Profile
+from profiles.store import Store
+from profiles.writing import write_profile
+from tui import __version__
+from tui.commands.plan import named_engines, plan_of
+from tui.commands.progress import Progress
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    plan = plan_of(arguments)
+    check_writable(arguments.save)
+    known = refuse_unavailable(plan, named_engines(arguments))
+    control, recorder = Control(), Recorder()
+    with stopped_by_signals(control), Progress(sys.stderr) as progress:
+        for event in closing_events(plan, control, known):
+            recorder.apply(event)
+            progress.show(event)
+    profile = recorder.profile(
+        describe_machine(),
+        facts_or_none(plan),
+        tool_version=__version__,
+        command=shlex.join(["infer-tui", *sys.argv[1:]]),
+    )
+    saved, problem = save(profile, recorder, arguments)
+    print_profile(saved or profile, arguments.format)
+    if problem is not None:
+        raise problem
+    return exit_code(profile, control)
+
+
+def closing_events(
+    plan: RunPlan, control: Control, known: Iterable[Availability]
+) -> Iterator[Event]:
+    """The run's events; leaving the loop early, for whatever reason, ends its children."""
+    with closing(run(plan, control, known)) as events:
+        yield from events
+
+
+@contextmanager
+def stopped_by_signals(control: Control) -> Iterator[None]:
+    """A signal asks the run to stop and keep what it has; a second Ctrl-C leaves at once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if control.cancelled and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        control.cancel()
+
+    before = {number: signal.signal(number, stop) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_writable(target: str | None) -> None:
+    """Refuse a place that can't be written before an hour is measured, not after."""
+    if target is None:
+        return
+    folder = Path(target).expanduser().absolute().parent
+    if not folder.is_dir():
+        raise FileError(f"can't save in {folder}: no such folder", hint="make it first")
+
+
+def facts_or_none(plan: RunPlan) -> ModelFacts | None:
+    """The model's facts, which a stopped run may have had no time to find out."""
+    try:
+        return describe(plan.model)
+    except InferTuiError:
+        return None
+
+
+def save(
+    profile: Profile, recorder: Recorder, arguments: argparse.Namespace
+) -> tuple[Profile | None, FileError | None]:
+    """Save where asked, otherwise in the store; a refusal falls back to the store, and is told."""
+    if arguments.no_save and not arguments.save:
+        return None, None
+    problem = None
+    if arguments.save:
+        path = Path(arguments.save).expanduser()
+        try:
+            written = write_profile(profile, recorder.samples(), path)
+        except FileError as error:
+            problem = error
+        else:
+            narrate(f"saved {path}")
+            return written, None
+    try:
+        stored = Store().save(profile, recorder.samples())
+    except FileError as error:
+        return None, problem or error
+    narrate(f"saved {stored.path}")
+    return stored.profile, problem
+
+
+def print_profile(profile: Profile, shape: str) -> None:
+    if shape == "json":
+        print(json.dumps(report.to_dict(profile), indent=2))
+    elif shape == "md":
+        print(report.to_markdown(profile))
+    else:
+        width = shutil.get_terminal_size((120, 40)).columns
+        print(report.to_text(profile, width, color=False))
+
+
+def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availability, ...]:
+    """Refuse an engine that was asked for by name and can't run; returns what was found out.
+
+    Engines of a plan or of the default list may be unavailable: they become rows that say why.
+    """
+    asked = [spec for spec in plan.engines if spec.engine in named]
+    pairs = dict.fromkeys(pair for spec in asked for pair in registry.pairs_of(spec))
+    answers = tuple(probe(pairs)) if pairs else ()
+    for spec in asked:
+        own = [one for one in answers if (one.engine, one.device) in registry.pairs_of(spec)]
+        if not any(one.ready for one in own):
+            raise EngineUnavailable(
+                f"{spec.engine} is not available here: {own[0].reason}", hint=own[0].install
+            )
+    return answers
+
+
+def exit_code(profile: Profile, control: Control) -> int:
+    """0 done, 1 an engine outside its tolerance, 3 nothing or not all measured, 130 stopped."""
+    if control.cancelled:
+        return EXIT_INTERRUPTED
+    statuses = [result.status for result in profile.results]
+    if "invalid" in statuses:
+        return EXIT_REGRESSION
+    if "failed" in statuses or "ok" not in statuses:
+        return EXIT_INVALID
+    return EXIT_OK
+
+
+def narrate(text: str) -> None:
+    print(f"infer-tui: {text}", file=sys.stderr)

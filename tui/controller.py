@@ -1,0 +1,241 @@
+"""The life of a run in the app: driven in a thread, recorded as it goes, stopped, saved.
+
+`Drive` belongs to the thread that iterates the runner; `Controller` to the UI. Between them go
+events through a queue and one message that says there are some. Nothing here touches a widget.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from engines.errors import InferTuiError, UsageError
+from tui import __version__
+
+if TYPE_CHECKING:
+    from engines.events import Event
+    from engines.model import ModelFacts
+    from engines.plan import RunPlan
+    from engines.registry import Availability
+    from profiles.samples import RawSamples
+    from profiles.schema import Profile
+    from profiles.store import Store
+    from tui.live import LiveRun
+
+# A worker is asked, given 2 s, then killed: nothing takes longer than this.
+END_WITHIN_S = 5.0
+AUTOSAVED = "autosaved"
+
+
+class EventsArrived(Message):
+    """The run has said something: `Controller.take_events` folds it in."""
+
+
+class Drive:
+    """One run in its own thread. What was measured is recorded here, UI or no UI."""
+
+    def __init__(
+        self, plan: RunPlan, known: Sequence[Availability], announce: Callable[[], object]
+    ) -> None:
+        from engines.control import Control
+        from profiles.recorder import Recorder
+
+        self.plan = plan
+        self.control = Control()
+        self.error: InferTuiError | None = None
+        self.crash = ""
+        self.began = time.monotonic()
+        self._known = tuple(known)
+        self._announce = announce
+        self._recorder = Recorder()
+        self._lock = threading.Lock()
+        self._events: deque[Event] = deque()
+        self._over = threading.Event()
+
+    @property
+    def over(self) -> bool:
+        """Whether the thread is done: no child is left, no event will follow."""
+        return self._over.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end; False where it did not come in time."""
+        return self._over.wait(seconds)
+
+    def __call__(self) -> None:
+        """Iterate the run to its end, in the calling thread."""
+        from engines.runner import run
+
+        try:
+            for event in run(self.plan, self.control, self._known):
+                self._record(event)
+        except InferTuiError as error:
+            self.error = error
+        except Exception:
+            # A fault of this program: shown in full, and never the end of the app.
+            self.crash = traceback.format_exc()
+        finally:
+            self._over.set()
+            self._announce()
+
+    def _record(self, event: Event) -> None:
+        with self._lock:
+            self._recorder.apply(event)
+            first = not self._events
+            self._events.append(event)
+        if first:
+            self._announce()
+
+    def take_events(self) -> list[Event]:
+        """What has been said since the last time."""
+        with self._lock:
+            events = list(self._events)
+            self._events.clear()
+        return events
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is anything that could be lost."""
+        with self._lock:
+            return bool(self._recorder.samples())
+
+    def snapshot(self, facts: ModelFacts | None, name: str) -> tuple[Profile, RawSamples]:
+        """The run so far, to be saved. UsageError before it has begun."""
+        from engines.machine import describe_machine
+
+        machine = describe_machine()
+        with self._lock:
+            profile = self._recorder.profile(machine, facts, name=name, tool_version=__version__)
+            return profile, self._recorder.samples()
+
+
+class Controller:
+    """Starts, stops and saves runs, one at a time; `live` is the state that the panels show."""
+
+    def __init__(self, store: Store | None, announce: Callable[[], object]) -> None:
+        self._store = store
+        self._announce = announce
+        self._saving = threading.Lock()
+        self.drive: Drive | None = None
+        self.live: LiveRun | None = None
+        self.facts: ModelFacts | None = None
+        self.saved_as: Path | None = None
+
+    @property
+    def store(self) -> Store:
+        """The saved profiles; the module is loaded when it is first needed."""
+        if self._store is None:
+            from profiles.store import Store
+
+            self._store = Store()
+        return self._store
+
+    @property
+    def running(self) -> bool:
+        return self.drive is not None and not self.drive.over
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was asked to end and has not yet."""
+        return self.drive is not None and self.running and self.drive.control.cancelled
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long the present run has been going."""
+        return time.monotonic() - self.drive.began if self.drive is not None else 0.0
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether leaving now would lose samples if nothing were done about it."""
+        return self.drive is not None and self.saved_as is None and self.drive.measured
+
+    def start(self, plan: RunPlan, known: Sequence[Availability]) -> Drive:
+        """Begin a run; the caller gives the returned drive a thread."""
+        if self.running:
+            raise UsageError("a run is going", hint="x stops it")
+        from tui.live import LiveRun
+
+        self.saved_as = None
+        self.live = LiveRun()
+        self.drive = Drive(plan, known, self._announce)
+        return self.drive
+
+    def show_saved(self, live: LiveRun, path: Path) -> None:
+        """A saved profile takes the place of the last run."""
+        self.live, self.drive, self.saved_as = live, None, path
+
+    def take_events(self) -> bool:
+        """Fold in what the run has said; returns whether it is over now."""
+        if self.drive is None or self.live is None:
+            return False
+        # Asked before the queue is emptied: what is said last is said before the end.
+        over = self.drive.over
+        for event in self.drive.take_events():
+            self.live.apply(event)
+        return over
+
+    def stop(self) -> None:
+        """Ask the run to end; what was measured stays."""
+        if self.drive is not None:
+            self.drive.control.cancel()
+
+    def proposed_path(self) -> Path:
+        """Where a profile of the present run would be saved."""
+        if self.drive is None:
+            raise UsageError("there is nothing to save yet", hint="r runs the selected engines")
+        return self.store.new_path(self.drive.plan)
+
+    def save(self, path: Path, name: str = "") -> Path:
+        """Save the run so far to `path`; may be called in any thread.
+
+        Raises InferTuiError where that fails; the run stays and can be saved elsewhere.
+        """
+        from engines import paths
+        from profiles.writing import write_profile
+
+        drive = self.drive
+        if drive is None:
+            raise UsageError("there is nothing to save yet", hint="r runs the selected engines")
+        with self._saving:
+            profile, samples = drive.snapshot(self.facts, name)
+            if path.parent == self.store.folder:
+                paths.ready(path.parent)
+            write_profile(profile, samples, path)
+            self._remember_saved(drive, path)
+        return path
+
+    def autosave(self) -> Path | None:
+        """Keep what is not saved in the store; the path, or None where there was nothing.
+
+        Called where nobody can be asked for a name: on a hang-up, at the end, before a new run.
+        """
+        drive = self.drive
+        if drive is None:
+            return None
+        with self._saving:
+            if not self.unsaved:
+                return None
+            stored = self.store.save(*drive.snapshot(self.facts, AUTOSAVED))
+            self._remember_saved(drive, stored.path)
+        return stored.path
+
+    def close(self) -> Path | None:
+        """End the run and its children, then keep what was measured. May be called twice.
+
+        Raises InferTuiError where it can't be kept.
+        """
+        if self.drive is not None:
+            self.drive.control.cancel()
+            self.drive.wait(END_WITHIN_S)
+        return self.autosave()
+
+    def _remember_saved(self, drive: Drive, path: Path) -> None:
+        # A run that is saved in its middle goes on: its end is not in that file.
+        if drive.over and drive is self.drive:
+            self.saved_as = path

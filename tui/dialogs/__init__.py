@@ -1,0 +1,1 @@
+"""Modal dialogs: each asks one question and is dismissed with the answer, or None."""

@@ -1,0 +1,125 @@
+"""Choose several of a list: the precisions or the batch sizes of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual.widget import Widget
+
+from engines.plan import Precision
+from tui.actions import bindings
+from tui.dialogs.base import Dialog, Field, Note
+from tui.formats import plural
+from tui.widgets.panel import RowsView, row
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+PRECISION_NOTES = {
+    "fp32": "32-bit floats; the reference",
+    "tf32": "fp32 with 10-bit mantissas inside tensor cores",
+    "fp16": "16-bit floats; check the accuracy columns",
+    "bf16": "fp32's range with 8-bit mantissas",
+    "int8": "8-bit integers; needs calibration",
+}
+
+
+class Checklist(RowsView):
+    """A list whose rows are ticked by `space`."""
+
+    BINDINGS = bindings("checklist")
+    has_cursor = True
+
+    def __init__(self, items: Sequence[tuple[str, str]], ticked: Iterable[str]) -> None:
+        super().__init__(classes="choices")
+        self._items = items
+        self._ticked = set(ticked)
+        self.set_reactive(
+            Checklist.cursor,
+            next((i for i, (name, _) in enumerate(items) if name in self._ticked), 0),
+        )
+
+    @property
+    def ticked(self) -> tuple[str, ...]:
+        """What is ticked, in the order of the list."""
+        return tuple(name for name, _ in self._items if name in self._ticked)
+
+    def on_mount(self) -> None:
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        longest = max(len(name) for name, _ in self._items)
+        self.show_rows(
+            [
+                row(
+                    ("[x] ", "good") if name in self._ticked else ("[ ] ", "muted"),
+                    name.ljust(longest + 2),
+                    (note, "muted"),
+                )
+                for name, note in self._items
+            ]
+        )
+
+    def action_tick(self) -> None:
+        self._ticked ^= {self._items[self.cursor][0]}
+        self.rebuild()
+
+
+class PrecisionDialog(Dialog[tuple[Precision, ...]]):
+    """Which precisions an engine is run in."""
+
+    def __init__(
+        self, engine: str, possible: Sequence[Precision], chosen: Sequence[Precision]
+    ) -> None:
+        super().__init__()
+        self.title_text = f"Precisions of {engine}"
+        self._possible, self._chosen = possible, chosen
+
+    def body(self) -> Iterable[Widget]:
+        yield Note("Each one that is ticked is run as an entry of its own.")
+        yield Checklist([(one, PRECISION_NOTES[one]) for one in self._possible], self._chosen)
+
+    def action_accept(self) -> None:
+        ticked = self.query_one(Checklist).ticked
+        if not ticked:
+            self.show_problem("Tick at least one: space ticks the row under the cursor.")
+            return
+        self.dismiss(tuple(one for one in self._possible if one in ticked))
+
+
+class BatchDialog(Dialog[tuple[int, ...]]):
+    """Which batch sizes an engine is run at: powers of two, and any others."""
+
+    def __init__(self, engine: str, chosen: Sequence[int]) -> None:
+        super().__init__()
+        self.title_text = f"Batch sizes of {engine}"
+        self._chosen = chosen
+
+    def body(self) -> Iterable[Widget]:
+        yield Note("Each one that is ticked is run as an entry of its own.")
+        ticked = [str(size) for size in self._chosen if size in BATCHES]
+        yield Checklist([(str(size), plural(size, "image")) for size in BATCHES], ticked)
+        others = ", ".join(str(size) for size in self._chosen if size not in BATCHES)
+        yield Note("Others, with commas between them (tab goes there):")
+        yield Field(others, placeholder="such as 3, 100")
+
+    def action_accept(self) -> None:
+        try:
+            others = _batch_sizes(self.query_one(Field).value)
+        except ValueError as error:
+            self.show_problem(str(error))
+            return
+        sizes = {int(one) for one in self.query_one(Checklist).ticked} | others
+        if not sizes:
+            self.show_problem("Tick at least one: space ticks the row under the cursor.")
+            return
+        self.dismiss(tuple(sorted(sizes)))
+
+
+def _batch_sizes(text: str) -> set[int]:
+    """The numbers in a list such as "3, 100"; ValueError, with what is wrong, if it is not one."""
+    sizes = set()
+    for word in text.replace(",", " ").split():
+        if not word.isdecimal() or int(word) < 1:
+            raise ValueError(f"'{word}' is no batch size: expected a whole number from 1")
+        sizes.add(int(word))
+    return sizes

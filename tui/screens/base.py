@@ -1,0 +1,113 @@
+"""What the app's own screens have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tui.actions import bindings
+from tui.dialogs.base import Field
+from tui.widgets.bars import KeyBar, TitleBar
+from tui.widgets.panel import ROW_CLASSES, Row, RowsView, row
+
+if TYPE_CHECKING:
+    from tui.app import InferTuiApp
+
+
+class InferScreen(Screen[None]):
+    """A screen of this app."""
+
+    COMPONENT_CLASSES = ROW_CLASSES
+
+    @property
+    def infer(self) -> InferTuiApp:
+        """The app, typed."""
+        from tui.app import InferTuiApp
+
+        assert isinstance(self.app, InferTuiApp)
+        return self.app
+
+
+class Page(InferScreen):
+    """A screen of rows that is opened over the bench and left by `escape`.
+
+    `/` opens a line of search; what is typed there filters or finds at every key.
+    """
+
+    BINDINGS = bindings("page")
+    title_text = ""
+    can_search = True
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar()
+        yield self.make_rows()
+        field = Field(placeholder="search; enter keeps it, escape ends it", id="search")
+        field.display = False
+        yield field
+        yield KeyBar()
+
+    def make_rows(self) -> Widget:
+        """The rows that fill the page."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        self.show_title()
+        self.query_one(RowsView).focus()
+        self.opened()
+
+    def opened(self) -> None:
+        """The page is there: pages with more to do than to show their rows override this."""
+
+    def show_title(self, right: Row = ()) -> None:
+        self.query_one(TitleBar).show(row((self.title_text, "strong")), right)
+
+    @property
+    def searched(self) -> str:
+        """What is typed in the line of search."""
+        return self.query_one("#search", Field).value.strip()
+
+    @property
+    def searching(self) -> bool:
+        """Whether the line of search has the keys."""
+        return self.query_one("#search", Field).has_focus
+
+    def search_changed(self, text: str) -> None:
+        """Filter or find `text`; pages override this."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "search":
+            return self.can_search and not self.searching
+        if action == "next_match":
+            return False
+        return super().check_action(action, parameters)
+
+    def action_search(self) -> None:
+        field = self.query_one("#search", Field)
+        field.display = True
+        field.focus()
+        self.refresh_bindings()
+
+    def action_accept(self) -> None:
+        """Enter in the line of search: go on with what it found."""
+        self.query_one(RowsView).focus()
+        self.refresh_bindings()
+
+    def action_back(self) -> None:
+        """End the search if there is one, otherwise leave the page."""
+        field = self.query_one("#search", Field)
+        if field.display:
+            field.value = ""
+            field.display = False
+            self.query_one(RowsView).focus()
+            self.refresh_bindings()
+        else:
+            self.dismiss()
+
+    def action_next_match(self) -> None:
+        """Go to the next row that has what was searched; pages override this."""
+
+    def on_input_changed(self, event: Field.Changed) -> None:
+        self.search_changed(event.value.strip())

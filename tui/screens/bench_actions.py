@@ -1,0 +1,243 @@
+"""What the keys of the bench do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engines.plan import ARTICLE_ITERATIONS, Measurement, OptionValue, Precision
+from tui.screens.base import InferScreen
+
+if TYPE_CHECKING:
+    from tui.screens.layout import PanelLayout
+    from tui.widgets.engines import EnginesPanel
+    from tui.widgets.results import ResultsPanel
+
+PANELS = 7
+
+
+class BenchActions(InferScreen):
+    """The actions of the registry's scopes bench, engines and results."""
+
+    frame: PanelLayout
+    engines: EnginesPanel
+    results: ResultsPanel
+
+    def draw(self) -> None:
+        """Draw everything as it is now."""
+        raise NotImplementedError
+
+    def show_title(self) -> None:
+        """Show what is run and how far it is."""
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What works now; the key bar shows nothing else."""
+        controller = self.infer.controller
+        idle = not controller.running and not self.infer.waiting_to_run
+        match action:
+            case "run":
+                return idle
+            case "stop":
+                return not idle and not controller.stopping
+            case "save":
+                return controller.drive is not None and controller.drive.measured
+            case "graph" | "build" | "open":
+                # Other work on the processor would show in the measurement.
+                return idle
+            case "options":
+                return bool(self.engines.current.engine.options)
+            case "plot_entry" | "details":
+                return self.results.current is not None
+            case "zoom":
+                return self.frame.zoomed or not self.frame.tabbed
+        return super().check_action(action, parameters)
+
+    # Panels
+
+    def action_panel(self, number: int) -> None:
+        self.frame.focus_panel(number)
+
+    def action_next_panel(self) -> None:
+        self.frame.focus_panel(self.frame.current % PANELS + 1)
+
+    def action_previous_panel(self) -> None:
+        self.frame.focus_panel((self.frame.current - 2) % PANELS + 1)
+
+    def action_zoom(self) -> None:
+        self.frame.zoomed = not self.frame.zoomed
+        self.frame.fit(*self.size)
+        self.frame.focus_panel(self.frame.current)
+
+    # The run
+
+    def action_run(self) -> None:
+        self.infer.run_selected()
+
+    def action_stop(self) -> None:
+        self.infer.stop_run()
+
+    def action_measure(self) -> None:
+        from tui.dialogs.form import MeasurementDialog, Values, measurement_of
+
+        def take(values: Values | None) -> None:
+            if values is not None:
+                self._measure_by(measurement_of(values))
+
+        self.app.push_screen(MeasurementDialog(self.infer.measurement), take)
+
+    def action_article(self) -> None:
+        for choice in self.infer.selection.choices:
+            choice.batches, choice.given = (1,), ()
+        self._measure_by(Measurement(iterations=ARTICLE_ITERATIONS))
+        self.engines.rebuild()
+        self.notify(f"{ARTICLE_ITERATIONS} iterations of batch 1, as the article measures")
+
+    def _measure_by(self, measurement: Measurement) -> None:
+        self.infer.measurement = measurement
+        self.show_title()
+
+    # Engines
+
+    def action_select_engine(self) -> None:
+        if not self.infer.selection.toggle(self.engines.cursor):
+            found = self.engines.current.availability
+            reason = found.reason or "it is still being checked"
+            self.notify(f"It can't be selected: {reason}", severity="warning", markup=False)
+        self.engines.rebuild()
+
+    def action_select_all(self) -> None:
+        self.infer.selection.toggle_all()
+        self.engines.rebuild()
+
+    def action_precision(self) -> None:
+        from tui.dialogs.choose import PrecisionDialog
+
+        choice = self.engines.current
+
+        def take(precisions: tuple[Precision, ...] | None) -> None:
+            if precisions is not None:
+                choice.change(precisions=precisions)
+                self.engines.rebuild()
+
+        self.app.push_screen(
+            PrecisionDialog(choice.engine.title, choice.possible_precisions, choice.precisions),
+            take,
+        )
+
+    def action_batch(self) -> None:
+        from tui.dialogs.choose import BatchDialog
+
+        choice = self.engines.current
+
+        def take(batches: tuple[int, ...] | None) -> None:
+            if batches is not None:
+                choice.change(batches=batches)
+                self.engines.rebuild()
+
+        self.app.push_screen(BatchDialog(choice.engine.title, choice.batches), take)
+
+    def action_options(self) -> None:
+        from tui.dialogs.form import FormDialog
+
+        choice = self.engines.current
+
+        def take(values: dict[str, OptionValue] | None) -> None:
+            if values is not None:
+                defaults = {one.name: one.default for one in choice.engine.options}
+                choice.change(
+                    options={name: one for name, one in values.items() if one != defaults[name]}
+                )
+                self.engines.rebuild()
+
+        self.app.push_screen(
+            FormDialog(
+                f"Options of {choice.engine.title}",
+                choice.engine.options,
+                choice.options,
+                "They hold for every precision and batch size of this engine.",
+            ),
+            take,
+        )
+
+    def action_build(self) -> None:
+        from tui.dialogs.message import MessageDialog
+
+        choice = self.engines.current
+        if not choice.engine.needs_build:
+            self.notify(f"{choice.engine.title} has nothing to build; put the cursor on TensorRT",
+                        severity="warning", markup=False)  # fmt: skip
+            return
+        found = choice.availability
+        reason = found.reason or "it is still being checked"
+        lines = [f"{choice.engine.title} can't be built here: {reason}."]
+        if found.install:
+            lines += ["", f"Install it by: {found.install}"]
+        self.app.push_screen(MessageDialog(f"Build {choice.engine.title}", lines))
+
+    # Results
+
+    def action_plot_entry(self) -> None:
+        self.results.toggle_plotted()
+        self.draw()
+
+    def action_details(self) -> None:
+        from tui.dialogs.message import MessageDialog
+        from tui.screens.details import detail_lines
+
+        entry = self.results.current
+        if entry is not None:
+            self.app.push_screen(MessageDialog(entry.label, detail_lines(entry)))
+
+    # Files and other screens
+
+    def action_save(self) -> None:
+        self.infer.ask_where_to_save()
+
+    def action_open(self) -> None:
+        from tui.screens.history import HistoryScreen
+
+        self.app.push_screen(HistoryScreen())
+
+    def action_compare(self) -> None:
+        from tui.screens.history import HistoryScreen
+
+        self.app.push_screen(HistoryScreen(to_compare=True))
+
+    def action_model(self) -> None:
+        from tui.screens.model import ModelScreen
+
+        facts = self.infer.controller.facts
+        if facts is None:
+            self.notify("The layers are not known yet; they come in a moment", severity="warning")
+            return
+        self.app.push_screen(ModelScreen(facts))
+
+    def action_graph(self) -> None:
+        from engines.model import draw_graph
+        from tui.dialogs.path import PathDialog
+
+        model = self.infer.model
+
+        def draw(path: Path) -> str:
+            drawn = draw_graph(model, path)
+            return f"{drawn.path}\n{drawn.note}".strip()
+
+        def tell(answer: str | None) -> None:
+            if answer is not None:
+                self.notify(answer, title="Graph written", markup=False, timeout=10)
+
+        proposed = Path.cwd() / f"{model.name}.svg"
+        note = "The ending says what is drawn: .svg, .png or .dot."
+        self.app.push_screen(PathDialog("Draw the model's graph", note, proposed, draw), tell)
+
+    def action_log(self) -> None:
+        from tui.screens.log import LogScreen
+
+        job = self.frame.conversion.current if self.frame.current == 3 else None
+        path, title = self.infer.log_of(job)
+        if path is None:
+            self.notify("No log yet; r runs the selected engines", severity="warning")
+            return
+        self.app.push_screen(LogScreen(path, title))
+

@@ -1,0 +1,116 @@
+"""Two runs side by side, with a verdict on every entry they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.widget import Widget
+
+from tui.formats import milliseconds
+from tui.screens.base import Page
+from tui.widgets.panel import Piece, Row, RowsView, row, wrapped
+from tui.widgets.table import Column, Line, lay_out
+
+if TYPE_CHECKING:
+    from profiles.comparison import EntryComparison, ProfileComparison
+    from profiles.schema import Profile
+
+COLUMNS = (
+    Column("label", "entry", align="left", stretch=True, minimum=14),
+    Column("a", "A p50 ms", keep=1),
+    Column("b", "B p50 ms", keep=1),
+    Column("change", "change", least=8),
+    Column("interval", "95 % interval", keep=2),
+    Column("basis", "judged by", keep=3, align="left"),
+    Column("verdict", "verdict", align="left", least=9),
+)
+
+VERDICTS: dict[str, Piece] = {
+    "FASTER": ("▲ FASTER", "good"),
+    "SLOWER": ("▼ SLOWER", "bad"),
+    "SAME": ("= SAME", "muted"),
+    "UNCLEAR": ("? UNCLEAR", "warn"),
+}
+
+
+class ComparisonRows(RowsView):
+    """The table, why each verdict is what it is, and what else differs."""
+
+    def __init__(self, comparison: ProfileComparison) -> None:
+        super().__init__(classes="page")
+        self._comparison = comparison
+
+    def rebuild(self) -> None:
+        found, width = self._comparison, self.inner_width
+        header, lines = lay_out(COLUMNS, [_line(one) for one in found.entries], width)
+        rows: list[Row] = [(), _side("A", found.a, "baseline"), _side("B", found.b, "candidate")]
+        rows += [(), header]
+        for entry, line in zip(found.entries, lines, strict=True):
+            rows.append(line)
+            for reason in entry_reasons(entry):
+                rows += [row("  ", *one) for one in wrapped(reason, width - 2, "muted")]
+        if found.other_machine:
+            text = "These runs are of two machines: the verdicts compare those as well."
+            rows += [(), *wrapped(text, width, "warn")]
+        for title, texts in (
+            ("Only in A", found.only_in_a),
+            ("Only in B", found.only_in_b),
+            ("What else differs", found.differences),
+            ("Notes", found.notes),
+        ):
+            if texts:
+                rows += [(), row((title, "heading"))]
+                rows += [row("  ", *one) for text in texts for one in wrapped(text, width - 2)]
+        self.show_rows(rows)
+
+
+class CompareScreen(Page):
+    """The comparison of two profiles."""
+
+    title_text = "Comparison"
+    can_search = False
+
+    def __init__(self, comparison: ProfileComparison) -> None:
+        super().__init__()
+        self.comparison = comparison
+
+    def make_rows(self) -> Widget:
+        return ComparisonRows(self.comparison)
+
+    def opened(self) -> None:
+        share = f"a median that moves by less than {self.comparison.threshold:.1%} is the same"
+        self.show_title(row((share, "muted")))
+
+
+def entry_reasons(entry: EntryComparison) -> tuple[str, ...]:
+    """Why the verdict on `entry` is what it is."""
+    return tuple(entry.reasons)
+
+
+def _side(letter: str, profile: Profile, role: str) -> Row:
+    started = f"{profile.run.started.astimezone():%Y-%m-%d %H:%M:%S}"
+    return row(
+        (f"{letter}  ", "strong"), (f"{role:<11}", "muted"), profile.title,
+        (f"  {started}  {profile.machine.hostname}  {profile.run.ending}", "muted"),
+    )  # fmt: skip
+
+
+def _line(entry: EntryComparison) -> Line:
+    name = entry.verdict.name
+    return {
+        "label": (entry.label, "strong"),
+        "a": milliseconds(entry.a.latency.p50_ms if entry.a.latency else None),
+        "b": milliseconds(entry.b.latency.p50_ms if entry.b.latency else None),
+        "change": _percent(entry.ratio),
+        "interval": (_interval(entry.interval), "muted"),
+        "basis": (entry.basis, "muted"),
+        "verdict": VERDICTS.get(name, (name, "")),
+    }
+
+
+def _percent(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio - 1:+.1%}"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return f"{_percent(interval[0])} to {_percent(interval[1])}" if interval else "-"

@@ -1,0 +1,66 @@
+"""Every key, by panel."""
+
+from __future__ import annotations
+
+from textual.widget import Widget
+
+from tui import actions
+from tui.screens.base import Page
+from tui.widgets.panel import Row, RowsView, row, wrapped
+
+INTRODUCTION = (
+    "Choose engines (space), run them (r), save what was measured (s), compare it later (c)."
+    " A run goes on whatever the screen shows; x stops it and keeps what was measured."
+)
+KEYS_WIDTH = 18
+
+
+class HelpRows(RowsView):
+    """The registry of actions as a page to read."""
+
+    def __init__(self) -> None:
+        super().__init__(classes="page")
+        self.searched = ""
+
+    def rebuild(self) -> None:
+        width = self.scrollable_content_region.width
+        rows: list[Row] = [] if self.searched else [(), *wrapped(INTRODUCTION, width)]
+        for scope in actions.SCOPES:
+            found = [one for one in actions.of(scope.name) if self._is_searched(one)]
+            if found:
+                rows += [(), row((scope.title, "heading"))]
+            for action in found:
+                rows += self._lines(action, width)
+        self.show_rows(rows or [(), row(("No key does that.", "muted"))])
+
+    def _is_searched(self, action: actions.Action) -> bool:
+        words = f"{action.word} {action.help} {action.keys}".lower()
+        return all(word in words for word in self.searched.lower().split())
+
+    def _lines(self, action: actions.Action, width: int) -> list[Row]:
+        keys = self.app_keys(action) or "by palette"
+        tone = "key" if action.keys else "muted"
+        first, *rest = wrapped(action.help, width - KEYS_WIDTH - 2)
+        indent = " " * (KEYS_WIDTH + 2)
+        heading = row((f"  {keys:<{KEYS_WIDTH}}", tone), *first)
+        return [heading, *(row(indent, *one) for one in rest)]
+
+    def app_keys(self, action: actions.Action) -> str:
+        """The keys of an action as they are now, with the user's keymap."""
+        keys = getattr(self.app, "keymap_in_use", {}).get(action.id, action.keys)
+        return ", ".join(actions.shown_key(one) for one in keys.split(",") if one)
+
+
+class HelpScreen(Page):
+    """The help; `/` finds a key by what it does."""
+
+    title_text = "Every key, by panel"
+
+    def make_rows(self) -> Widget:
+        return HelpRows()
+
+    def search_changed(self, text: str) -> None:
+        rows = self.query_one(HelpRows)
+        rows.searched = text
+        rows.rebuild()
+        rows.scroll_to(y=0, animate=False)

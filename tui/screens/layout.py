@@ -1,0 +1,124 @@
+"""Where the seven panels are: all side by side, or one at a time under tabs."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.css.query import NoMatches
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.widgets.bars import PANEL_NAMES, KeyBar, PanelTabs, TitleBar
+from tui.widgets.conversion import ConversionPanel
+from tui.widgets.engines import EnginesPanel
+from tui.widgets.model import ModelPanel
+from tui.widgets.panel import as_panel
+from tui.widgets.results import ResultsPanel
+from tui.widgets.telemetry import TelemetryPanel
+
+# Everything fits from here on; below, panels are tabs.
+WIDE, TALL = 110, 36
+# Below this there is no telling one panel from another.
+LEAST_WIDTH, LEAST_HEIGHT = 60, 15
+# Panels lose their borders where every line counts.
+CRAMPED_HEIGHT = 20
+
+HORIZONTAL = [(0, "-slim"), (LEAST_WIDTH, "-narrow"), (WIDE, "-wide"), (160, "-spread")]
+VERTICAL = [(0, "-flat"), (LEAST_HEIGHT, "-low"), (TALL, "-tall"), (48, "-towering")]
+
+
+class PlotSlot(Vertical):
+    """A panel whose plot comes after the first frame: NumPy and plotext take their time."""
+
+
+class PanelLayout(Vertical):
+    """The panels, their tabs and the two lines around them."""
+
+    def __init__(
+        self, model: ModelPanel, engines: EnginesPanel, telemetry: TelemetryPanel
+    ) -> None:
+        super().__init__(id="frame")
+        self.title_bar = TitleBar()
+        self.tabs = PanelTabs()
+        self.too_small = Static(id="too-small", markup=False)
+        self.conversion = ConversionPanel()
+        self.results = ResultsPanel()
+        self.latency_slot = PlotSlot(id="latency-panel")
+        self.histogram_slot = PlotSlot(id="histogram-panel")
+        self.panels: tuple[Widget, ...] = (
+            model, engines, self.conversion, self.latency_slot, self.histogram_slot,
+            self.results, telemetry,
+        )  # fmt: skip
+        for number, (panel, name) in enumerate(zip(self.panels, PANEL_NAMES, strict=True), 1):
+            as_panel(panel, number, name)
+        self.current = 2
+        self.zoomed = False
+        self.tabbed = False
+
+    def compose(self) -> ComposeResult:
+        yield self.title_bar
+        yield self.tabs
+        yield self.too_small
+        with Vertical(id="body"):
+            with Horizontal(id="upper"):
+                yield Vertical(*self.panels[0:3], id="left")
+                yield Vertical(*self.panels[3:5], id="right")
+            yield self.panels[5]
+            yield self.panels[6]
+        yield KeyBar()
+
+    def fit(self, width: int, height: int) -> None:
+        """Show what fits in `width` x `height` cells."""
+        self.tabbed = self.zoomed or width < WIDE or height < TALL
+        self.too_small.update(
+            f"infer-tui needs {LEAST_WIDTH}x{LEAST_HEIGHT} cells,\nthis terminal has"
+            f" {width}x{height}.\nA run goes on all the same.\n\nq leaves"
+        )
+        self.screen.set_class(self.tabbed, "-tabbed")
+        self.screen.set_class(height < CRAMPED_HEIGHT, "-cramped")
+        self._display()
+
+    def make_current(self, number: int) -> None:
+        """The panel that has the focus, and under tabs the one that is shown."""
+        if number != self.current:
+            self.current = number
+            self._display()
+
+    def panel_number(self, widget: Widget | None) -> int | None:
+        """The number of the panel that `widget` is, or is in."""
+        while widget is not None:
+            if widget in self.panels:
+                return self.panels.index(widget) + 1
+            parent = widget.parent
+            widget = parent if isinstance(parent, Widget) else None
+        return None
+
+    def focus_panel(self, number: int) -> None:
+        """Bring a panel to the front and give it the keys."""
+        self.make_current(number)
+        panel = self.panels[number - 1]
+        target = panel if panel.can_focus else next(iter(panel.children), None)
+        if target is not None:
+            target.focus()
+
+    def is_shown(self, number: int) -> bool:
+        return not self.tabbed or number == self.current
+
+    def _display(self) -> None:
+        for number, panel in enumerate(self.panels, 1):
+            _show(panel, self.is_shown(number))
+        try:
+            for name in ("#left", "#right", "#upper"):
+                group = self.query_one(name)
+                inside = [one for one in self.panels if group in one.ancestors]
+                _show(group, any(one.display for one in inside))
+        except NoMatches:
+            # Not composed yet: the first resize arranges again.
+            return
+        self.tabs.show(self.current)
+
+
+def _show(widget: Widget, shown: bool) -> None:
+    """Show or hide `widget`; one that is right already costs no new layout."""
+    if widget.display != shown:
+        widget.display = shown

@@ -1,0 +1,1 @@
+"""The panels of the bench screen, one file each, and what they are made of."""

@@ -1,0 +1,140 @@
+"""Panel 2: the engines, which of them are selected, and why one can't run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tui.actions import bindings
+from tui.formats import shortened
+from tui.selection import Choice, Selection
+from tui.widgets.panel import Piece, Row, RowsView, row, row_width, wrapped
+
+# A state is a glyph and a word, so that it reads without colour.
+CHECKING: Piece = ("… checking", "muted")
+READY: Piece = ("✓ ready", "good")
+NEEDS_BUILD: Piece = ("▲ needs a build", "warn")
+UNAVAILABLE: Piece = ("✗ unavailable", "muted")
+
+FOOTER_LINES = 2
+
+
+class EnginesPanel(RowsView):
+    """One row an engine and device; the footer explains the row under the cursor."""
+
+    HELP = "Choose what is compared. Every precision at every batch size is an entry of its own."
+    BINDINGS = bindings("engines")
+    has_cursor = True
+
+    def __init__(self, selection: Selection) -> None:
+        super().__init__(id="engines")
+        self.selection = selection
+        self._states: dict[int, Piece] = {}
+
+    @property
+    def current(self) -> Choice:
+        """The engine under the cursor."""
+        return self.selection.choices[min(self.cursor, len(self.selection.choices) - 1)]
+
+    def show_states(self, states: Mapping[int, Piece]) -> None:
+        """What a run makes of each row, by its index; the others show whether they can run."""
+        self._states = dict(states)
+        self.rebuild()
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        self.rebuild()
+        super().watch_cursor(old, new)
+
+    def rebuild(self) -> None:
+        choices = self.selection.choices
+        widths = [
+            max(len(cells[column]) for cells in map(_cells, choices)) for column in range(4)
+        ]
+        rows = [self._row(index, choice, widths) for index, choice in enumerate(choices)]
+        self.show_rows(rows, footer=self._explanation())
+        self.border_subtitle = self._summary()
+
+    def _row(self, index: int, choice: Choice, widths: list[int]) -> Row:
+        able = choice.availability.readiness != "unavailable"
+        tone = "" if able else "muted"
+        mark: Piece = ("[x] ", "good") if choice.selected and able else ("[ ] ", "muted")
+        # Four gaps, the mark and the longest state beside the cells.
+        gap = "  " if sum(widths) + 8 + 4 + len(UNAVAILABLE[0]) <= self.inner_width else " "
+        pairs = zip(_cells(choice), widths, strict=True)
+        cells = [text.ljust(width) + gap for text, width in pairs]
+        left = (mark, *((cell, tone) for cell in cells))
+        text, state_tone = self._states.get(index, _readiness(choice))
+        return (*left, (shortened(text, max(3, self.inner_width - row_width(left))), state_tone))
+
+    def _summary(self) -> str:
+        if self.selection.checking:
+            return "checking what can run"
+        entries = len(self.selection.specs())
+        if not any(one.availability.ready for one in self.selection.choices):
+            return "nothing can run: see below"
+        return f"{entries} to run" if entries else "nothing selected: space selects"
+
+    def _explanation(self) -> list[Row]:
+        """Two lines on the row under the cursor: why it can't run, or what it is set to."""
+        choice = self.current
+        width = self.scrollable_content_region.width
+        if choice.availability.readiness == "unavailable":
+            return _why_not(choice, width)
+        if choice.availability.readiness == "checking":
+            lines = wrapped("asking its interpreter whether it can run", width, "muted")
+        else:
+            lines = [row((shortened(_versions(choice), width), "muted")), _settings(choice, width)]
+        return _exactly(lines, FOOTER_LINES)
+
+
+def _cells(choice: Choice) -> tuple[str, str, str, str]:
+    name = choice.engine.title
+    if environment := choice.availability.environment:
+        name = f"{name} [{environment}]"
+    return (
+        name,
+        choice.device,
+        ",".join(choice.precisions),
+        "b" + ",".join(str(batch) for batch in choice.batches),
+    )
+
+
+def _readiness(choice: Choice) -> Piece:
+    readiness = choice.availability.readiness
+    if readiness == "ready":
+        return NEEDS_BUILD if choice.engine.needs_build else READY
+    return CHECKING if readiness == "checking" else UNAVAILABLE
+
+
+def _why_not(choice: Choice, width: int) -> list[Row]:
+    found = choice.availability
+    if not found.install:
+        return _exactly(wrapped(found.reason, width, "warn"), FOOTER_LINES)
+    return [
+        row((shortened(found.reason, width), "warn")),
+        row(("install: ", "muted"), (shortened(found.install, width - 9), "strong")),
+    ]
+
+
+def _versions(choice: Choice) -> str:
+    versions = choice.availability.versions or {}
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _settings(choice: Choice, width: int) -> Row:
+    """The options that differ from their defaults, or the key that sets them."""
+    changed = [
+        f"{option.name}={choice.options[option.name]}"
+        for option in choice.engine.options
+        if choice.options.get(option.name, option.default) != option.default
+    ]
+    if changed:
+        return row((shortened(" ".join(changed), width), "strong"))
+    return row(
+        ("enter", "key"), (" options  ", "muted"),
+        ("p", "key"), (" precision  ", "muted"),
+        ("n", "key"), (" batch", "muted"),
+    )  # fmt: skip
+
+
+def _exactly(lines: list[Row], count: int) -> list[Row]:
+    return (lines + [()] * count)[:count]

@@ -1,0 +1,325 @@
+"""What the panels are made of: rows of toned text that redraw only the cells that changed.
+
+A row is a tuple of (text, tone) pieces. Tones are names, not colours: the theme gives them their
+style, so a row reads the same in every theme and without colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rich.cells import cell_len
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.app import App
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import var
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.actions import bindings
+from tui.palette import Scheme, engine_color, scheme_of
+
+Piece = tuple[str, str]
+Row = tuple[Piece, ...]
+
+# The tone of an entry of the run is this and its index: its colour in every panel and plot.
+ENTRY = "entry"
+TONES = ("muted", "strong", "good", "warn", "bad", "accent", "key", "heading", "match", "tab")
+# A screen that shows rows has these component classes, once for all of its rows: each of them
+# costs a pass through the stylesheet, which a dozen widgets would multiply.
+ROW_CLASSES = {*(f"rows--{tone}" for tone in TONES), "rows--cursor", "rows--cursor-blurred"}
+
+
+def row(*pieces: str | Piece) -> Row:
+    """A row of pieces; a bare string has no tone."""
+    return tuple((piece, "") if isinstance(piece, str) else piece for piece in pieces if piece)
+
+
+def row_width(pieces: Row) -> int:
+    return sum(cell_len(text) for text, _ in pieces)
+
+
+def spread(left: Row, right: Row, width: int) -> Row:
+    """`left` and `right` at the two ends of a line of `width` cells."""
+    gap = width - row_width(left) - row_width(right)
+    return (*left, (" " * max(1, gap), ""), *right)
+
+
+def wrapped(text: str, width: int, tone: str = "") -> list[Row]:
+    """`text` in as many rows of `width` cells as it takes."""
+    import textwrap
+
+    lines = textwrap.wrap(text, max(8, width), break_on_hyphens=False) or [""]
+    return [((line, tone),) for line in lines]
+
+
+# What stands for each sign where the terminal has plain ASCII only; one cell for one cell.
+_IN_ASCII = str.maketrans(
+    dict(zip("▸◂…✓✗▶●■▲◆▼★◉▣·×→←↑↓±–█▏│─", "><~+x>ABCDEFGH.x><^v+-#||-", strict=True))
+)
+
+
+def ascii_only(app: App[object]) -> bool:
+    """Whether the user asked for plain ASCII."""
+    return bool(getattr(app, "ascii_only", False))
+
+
+def in_ascii(text: str) -> str:
+    """`text` without a character that plain ASCII lacks."""
+    if text.isascii():
+        return text
+    return text.translate(_IN_ASCII).encode("ascii", "replace").decode("ascii")
+
+
+def as_panel(widget: Widget, number: int, title: str) -> None:
+    """Give `widget` the border, number and title that every panel of the bench has."""
+    widget.add_class("panel")
+    widget.border_title = f"{number} {title}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What a line showed when it was last drawn."""
+
+    pieces: Row
+    cursor: bool
+
+
+class RowsView(ScrollView, can_focus=True):
+    """Rows of text between a header and a footer that stay; with `has_cursor`, one is current.
+
+    `show_rows` compares with what is on the screen and repaints only the span of each line that
+    differs: on a slow line every cell counts.
+    """
+
+    BINDINGS = bindings("list")
+
+    has_cursor = False
+    cursor: var[int] = var(0)
+
+    class CursorMoved(Message):
+        """The cursor of `view` is on another row."""
+
+        def __init__(self, view: RowsView) -> None:
+            super().__init__()
+            self.view = view
+
+        @property
+        def control(self) -> RowsView:
+            return self.view
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._header: tuple[Row, ...] = ()
+        self._rows: tuple[Row, ...] = ()
+        self._footer: tuple[Row, ...] = ()
+        self._drawn: dict[int, _Drawn] = {}
+
+    # What is shown
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows that are shown, without header and footer."""
+        return self._rows
+
+    @property
+    def inner_width(self) -> int:
+        """Cells a row may take, after the cursor's column."""
+        return max(0, self.scrollable_content_region.width - (2 if self.has_cursor else 0))
+
+    def text(self) -> str:
+        """Everything that can be scrolled to, as plain text: for tests and for copying."""
+        lines = (*self._header, *self._rows, *self._footer)
+        return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
+
+    def show_rows(
+        self, rows: Sequence[Row], header: Sequence[Row] = (), footer: Sequence[Row] = ()
+    ) -> None:
+        """Show `rows` between `header` and `footer`, repainting what differs."""
+        self._header, self._rows, self._footer = tuple(header), tuple(rows), tuple(footer)
+        height = len(self._header) + len(self._rows) + len(self._footer)
+        if self.virtual_size.height != height:
+            self.virtual_size = Size(self.scrollable_content_region.width, height)
+        if self._rows and self.cursor >= len(self._rows):
+            self.cursor = len(self._rows) - 1
+        self._repaint_changes()
+
+    def rebuild(self) -> None:
+        """Make the rows anew for the present width; panels override this."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._drawn.clear()
+        self.rebuild()
+
+    def notify_style_update(self) -> None:
+        self._drawn.clear()
+        super().notify_style_update()
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        drawn = self._line_at(y)
+        self._drawn[y] = drawn
+        base = self.rich_style
+        if drawn.cursor:
+            base += self._cursor_style()
+        segments: list[Segment] = []
+        if self.has_cursor and not self._stays(y):
+            segments.append(Segment("▸ " if drawn.cursor else "  ", base))
+        segments += [Segment(text, base + self.tone_style(tone)) for text, tone in drawn.pieces]
+        if ascii_only(self.app):
+            segments = [Segment(in_ascii(text), style) for text, style, _ in segments]
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _cursor_style(self) -> Style:
+        """What is laid under the row of the cursor."""
+        name = "rows--cursor" if self.has_focus else "rows--cursor-blurred"
+        full = self.screen.get_component_rich_style(name)
+        return Style(bgcolor=full.bgcolor, bold=full.bold, reverse=full.reverse)
+
+    def tone_style(self, tone: str) -> Style:
+        """The style that the theme gives to `tone`."""
+        if not tone:
+            return Style.null()
+        if tone.startswith(ENTRY):
+            return _entry_style(int(tone.removeprefix(ENTRY)), scheme_of(self.app))
+        style = self.screen.get_component_rich_style(f"rows--{tone}")
+        # Only a tab has a ground of its own: any other tone must let the cursor's show through.
+        return style if tone == "tab" else _over_any_ground(style)
+
+    def _stays(self, y: int) -> bool:
+        """Whether line `y` belongs to the header or the footer."""
+        return y < len(self._header) or y >= self.size.height - len(self._footer)
+
+    def _line_at(self, y: int) -> _Drawn:
+        """What belongs on line `y` of the screen."""
+        if y < len(self._header):
+            return _Drawn(self._header[y], False)
+        if self._stays(y):
+            return _Drawn(self._footer[y - self.size.height + len(self._footer)], False)
+        index = y - len(self._header) + round(self.scroll_offset.y)
+        if 0 <= index < len(self._rows):
+            return _Drawn(self._rows[index], self.has_cursor and index == self.cursor)
+        return _Drawn((), False)
+
+    def _repaint_changes(self) -> None:
+        """Ask for a repaint of every line's changed cells; none where nothing changed."""
+        regions = []
+        for y in range(self.size.height):
+            old, new = self._drawn.get(y), self._line_at(y)
+            if old == new:
+                continue
+            if old is None or old.cursor != new.cursor:
+                regions.append(Region(0, y, self.size.width, 1))
+            elif (span := _changed_span(old.pieces, new.pieces)) is not None:
+                indent = 2 if self.has_cursor and not self._stays(y) else 0
+                regions.append(Region(span[0] + indent, y, span[1] - span[0], 1))
+        if regions:
+            self.refresh(*regions)
+
+    # Moving
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        self.keep_cursor_in_view()
+        self._repaint_changes()
+        if old != new:
+            self.post_message(self.CursorMoved(self))
+
+    def watch_has_focus(self, focus: bool) -> None:
+        super().watch_has_focus(focus)
+        if self.has_cursor:
+            self._drawn.clear()
+            self.refresh()
+
+    def keep_cursor_in_view(self) -> None:
+        page = self._page
+        top = round(self.scroll_offset.y)
+        if self.has_cursor and not top <= self.cursor < top + page:
+            above = self.cursor < top
+            self.scroll_to(y=self.cursor if above else self.cursor - page + 1, animate=False)
+
+    @property
+    def _page(self) -> int:
+        """How many rows can be seen at once."""
+        return max(1, self.size.height - len(self._header) - len(self._footer))
+
+    def move(self, rows: int) -> None:
+        """Move the cursor, or scroll where there is none, by so many rows."""
+        if self.has_cursor:
+            self.cursor = min(max(0, self.cursor + rows), max(0, len(self._rows) - 1))
+        else:
+            self.scroll_to(y=self.scroll_offset.y + rows, animate=False)
+
+    def action_cursor_up(self) -> None:
+        self.move(-1)
+
+    def action_cursor_down(self) -> None:
+        self.move(1)
+
+    def action_page_up(self) -> None:
+        self.move(-self._page)
+
+    def action_page_down(self) -> None:
+        self.move(self._page)
+
+    def action_cursor_first(self) -> None:
+        self.move(-len(self._rows))
+
+    def action_cursor_last(self) -> None:
+        self.move(len(self._rows))
+
+    async def on_click(self, event: events.Click) -> None:
+        index = event.y - self.gutter.top - len(self._header) + round(self.scroll_offset.y)
+        if self.has_cursor and 0 <= index < len(self._rows):
+            self.cursor = index
+
+
+def _over_any_ground(style: Style) -> Style:
+    """`style` without its background; its colour keeps what was blended into it."""
+    return Style(
+        color=style.color,
+        bold=style.bold,
+        dim=style.dim,
+        underline=style.underline,
+        reverse=style.reverse,
+    )
+
+
+@lru_cache
+def _entry_style(index: int, scheme: Scheme) -> Style:
+    color = engine_color(index, scheme)
+    if color is None:
+        return Style.null()
+    if isinstance(color, int):
+        return Style(color=Color.from_ansi(color))
+    return Style(color=Color.from_rgb(*color))
+
+
+def _changed_span(old: Row, new: Row) -> tuple[int, int] | None:
+    """The first and one past the last cell in which two rows differ, or None."""
+    before, after = _cells(old), _cells(new)
+    width = max(len(before), len(after))
+    before += [(" ", "")] * (width - len(before))
+    after += [(" ", "")] * (width - len(after))
+    changed = [index for index in range(width) if before[index] != after[index]]
+    return (changed[0], changed[-1] + 1) if changed else None
+
+
+def _cells(pieces: Row) -> list[Piece]:
+    """One (character, tone) a cell; a wide character fills two."""
+    cells: list[Piece] = []
+    for text, tone in pieces:
+        if text.isascii():
+            cells += [(character, tone) for character in text]
+        else:
+            for character in text:
+                cells += [(character, tone)] * cell_len(character)
+    return cells

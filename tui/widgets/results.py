@@ -1,0 +1,210 @@
+"""Panel 6: what every entry of the run came to, and how they compare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.actions import bindings
+from tui.formats import byte_size, factor, milliseconds, rate, shortened
+from tui.palette import engine_glyph
+from tui.widgets.panel import ENTRY, Piece, Row, RowsView, ascii_only, row, wrapped
+from tui.widgets.table import Column, Line, lay_out
+
+if TYPE_CHECKING:
+    from engines.results import EngineResult, LatencyRecord
+    from tui.live import LiveEntry, LiveRun
+
+COLUMNS = (
+    Column("label", "entry", align="left", stretch=True, minimum=23),
+    Column("p50", "p50 ms", least=6),
+    Column("interval", "± 95 %", keep=6, least=7),
+    Column("p90", "p90 ms", keep=4, least=6),
+    Column("p99", "p99 ms", keep=2, least=9),
+    Column("rate", "images/s", keep=3, least=8),
+    Column("speedup", "speed-up", keep=1, least=8),
+    Column("cosine", "cosine", keep=5, least=6),
+    Column("top1", "top-1", keep=7, least=5),
+    Column("memory", "memory", keep=8, least=7),
+    Column("state", "state", align="left", least=13),
+)
+
+STATES: dict[str, Piece] = {
+    "waiting": ("· waiting", "muted"),
+    "preparing": ("▶ starting", "accent"),
+    "loading": ("▶ loading", "accent"),
+    "compiling": ("▶ compiling", "accent"),
+    "checking": ("▶ checking", "accent"),
+    "warm-up": ("▶ warm-up", "accent"),
+    "measuring": ("▶ measuring", "accent"),
+    "done": ("✓ valid", "good"),
+    "invalid": ("✗ INVALID", "bad"),
+    "stopped": ("■ stopped", "warn"),
+    "failed": ("✗ failed", "bad"),
+    "unavailable": ("✗ unavailable", "muted"),
+}
+
+
+class ResultsPanel(RowsView):
+    """One row an entry; speed-ups are against the first entry that has a median."""
+
+    HELP = (
+        "Latency of one request in ms, host time; ± is the wider half of the median's 95 %"
+        " interval. Speed-up compares the time for one image"
+        " with that of the entry marked 1.00x. A percentile with too few samples says how"
+        " many it needs."
+    )
+    BINDINGS = bindings("results")
+    def __init__(self) -> None:
+        super().__init__(id="results")
+        self._run: LiveRun | None = None
+        self._hidden: set[int] = set()
+
+    @property
+    def plotted(self) -> list[int]:
+        """The entries that the plots show."""
+        count = len(self._run.entries) if self._run else 0
+        return [index for index in range(count) if index not in self._hidden]
+
+    @property
+    def current(self) -> LiveEntry | None:
+        """The entry under the cursor."""
+        entries = self._run.entries if self._run else []
+        return entries[self.cursor] if self.cursor < len(entries) else None
+
+    def show(self, run: LiveRun | None) -> None:
+        if run is not self._run:
+            self._hidden.clear()
+            self.cursor = 0
+        self._run = run
+        self.rebuild()
+
+    def toggle_plotted(self) -> None:
+        """Show the entry under the cursor in the plots, or leave it out."""
+        if self.current is not None:
+            self._hidden ^= {self.cursor}
+            self.rebuild()
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        self.rebuild()
+        super().watch_cursor(old, new)
+
+    def rebuild(self) -> None:
+        self.has_cursor = self._run is not None and bool(self._run.entries)
+        if self._run is None or not self._run.entries:
+            self.border_subtitle = ""
+            self.show_rows(self._nothing_yet())
+            return
+        entries = self._run.entries
+        baseline = next((one for one in entries if one.p50_ms is not None), None)
+        marks = 2
+        header, rows = lay_out(
+            COLUMNS, [_line(one, baseline) for one in entries], self.inner_width - marks
+        )
+        rows = [(*self._mark(index), *line) for index, line in enumerate(rows)]
+        self.show_rows(
+            rows, header=[((" " * (marks + 2), ""), *header)], footer=self._explanation(len(rows))
+        )
+        words = f"speed-up for one image against {baseline.label}" if baseline else ""
+        self.border_subtitle = words
+
+    def _nothing_yet(self) -> list[Row]:
+        if self._run is not None and self._run.running:
+            return [row(("preparing the run …", "muted"))]
+        width = self.scrollable_content_region.width
+        text = "Nothing measured yet. Latency percentiles, throughput, accuracy and memory of"
+        text += " every selected engine are compared here."
+        return [*wrapped(text, width, "muted"), row(
+            ("r", "key"), (" runs the selected engines   ", "muted"),
+            ("o", "key"), (" opens a saved profile", "muted"),
+        )]  # fmt: skip
+
+    def _mark(self, index: int) -> Row:
+        """The entry's sign in its colour, and whether the plots show it."""
+        glyph = engine_glyph(index, ascii_only=ascii_only(self.app))
+        if index in self._hidden:
+            return (("- ", "muted"),)
+        return ((f"{glyph} ", f"{ENTRY}{index}"),)
+
+    def _explanation(self, rows: int) -> list[Row]:
+        """One line on the entry under the cursor, where there is room for it."""
+        entry = self.current
+        if entry is None or self.size.height < rows + 2:
+            return []
+        text, tone = explanation(entry)
+        return [row((shortened(text, self.scrollable_content_region.width), tone))]
+
+
+def _line(entry: LiveEntry, baseline: LiveEntry | None) -> Line:
+    result = entry.result
+    latency = result.latency if result else None
+    accuracy = result.accuracy if result else None
+    return {
+        "label": entry.label,
+        "p50": (_percentile(entry, 50), "strong"),
+        "interval": (_interval(latency), "muted"),
+        "p90": _percentile(entry, 90),
+        "p99": _percentile(entry, 99),
+        "rate": rate(_images_per_second(entry)),
+        "speedup": factor(_speed_up(entry, baseline)),
+        "cosine": f"{accuracy.cosine:.4f}" if accuracy else "-",
+        "top1": f"{100 * accuracy.top1_agreement:.0f} %" if accuracy else "-",
+        "memory": byte_size(result.peak_host_bytes if result else None),
+        "state": STATES[entry.state],
+    }
+
+
+def _percentile(entry: LiveEntry, percentile: float) -> str:
+    # NumPy comes with it: not before there is something to count.
+    from engines.statistics import sample_floor
+
+    value = entry.percentile(percentile)
+    if value is not None:
+        return milliseconds(value)
+    return f"needs {sample_floor(percentile):,}" if entry.n else "-"
+
+
+def _interval(latency: LatencyRecord | None) -> str:
+    p50 = latency.percentile(50) if latency else None
+    if p50 is None or p50.low_ms is None or p50.high_ms is None or not p50.value_ms:
+        return "-"
+    half = max(p50.high_ms - p50.value_ms, p50.value_ms - p50.low_ms) / p50.value_ms
+    return f"±{half:.1%}" if half < 0.0995 else f"±{half:.0%}"
+
+
+def _images_per_second(entry: LiveEntry) -> float | None:
+    if entry.result is not None and entry.result.throughput is not None:
+        return entry.result.throughput
+    if not entry.n or entry.measuring_since is None:
+        return None
+    return entry.n * entry.spec.batch / max(1e-9, entry.elapsed_s - entry.measuring_since)
+
+
+def _speed_up(entry: LiveEntry, baseline: LiveEntry | None) -> float | None:
+    """How many times less an image takes than in `baseline`; batches share a request's time."""
+    if baseline is None or not baseline.p50_ms or not entry.p50_ms:
+        return None
+    return (baseline.p50_ms / baseline.spec.batch) / (entry.p50_ms / entry.spec.batch)
+
+
+def explanation(entry: LiveEntry) -> Piece:
+    """Why an entry is as it is, in one line."""
+    result = entry.result
+    if result is None:
+        done = f", {entry.n:,} measured" if entry.n else ""
+        return f"{entry.label}: {entry.state}{done} {entry.detail}".rstrip(), "muted"
+    if result.status in ("failed", "unavailable", "invalid"):
+        reason = f"{entry.label}: {result.reason}"
+        return f"{reason}; {result.hint}" if result.hint else reason, "warn"
+    return f"{entry.label}: {_how_measured(result)}", "muted"
+
+
+def _how_measured(result: EngineResult) -> str:
+    parts = []
+    if result.latency is not None:
+        parts.append(f"{result.latency.n:,} samples")
+    if result.stop is not None:
+        parts.append(f"ended: {result.stop.reason}")
+    if result.warm_up is not None:
+        settled = "settled" if result.warm_up.settled else "did not settle"
+        parts.append(f"warm-up {settled} after {result.warm_up.n:,}")
+    return ", ".join(parts) or result.reason or result.status
