@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from engines.opset import OPSET
 from engines.worker.failure import WorkerError
 
-# TensorRT 8.6's parser reads opset 17 and older, and misreads newer ones in silence.
-OPSET = 17
 INPUT = "input"
 OUTPUT = "logits"
 

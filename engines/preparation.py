@@ -16,7 +16,7 @@ from engines.artifacts import Artifact, Cache, Making, Miss, sha256_of
 from engines.control import Control
 from engines.errors import FileError, InferTuiError
 from engines.events import Event, JobDone, JobFailed, JobKind, JobStarted, Progress
-from engines.export import OPSET
+from engines.opset import OPSET
 from engines.plan import ModelSpec
 from engines.process import WorkerProcess
 

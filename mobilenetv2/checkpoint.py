@@ -73,8 +73,7 @@ def load_weights(model: MobileNetV2, path: str | Path) -> None:
             f"MobileNetV2(n_class={model.n_class}, width_mult={model.width_mult}): "
             f"{_advise(state, model)}"
         )
-    # Not strict, for the counters that an old checkpoint lacks; all else has been compared.
-    model.load_state_dict(state, strict=False)
+    model.load_state_dict(state)  # adds the counters itself where an old checkpoint lacks them
 
 
 def state_dict_digest(state: Mapping[str, Tensor]) -> str:
@@ -85,9 +84,10 @@ def state_dict_digest(state: Mapping[str, Tensor]) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
+        tensor = state[name].detach().cpu()
         digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        # Viewed as bytes, because NumPy has no bfloat16; flat, because a scalar has no such view.
+        # Flat, so in the order of the shape and possible for a scalar; bytes, because NumPy has no
+        # bfloat16.
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 

@@ -77,13 +77,14 @@ def check_numbers(
     """
     for path, number in _unusual_numbers(document, ""):
         if isinstance(number, int) and abs(number) > LARGEST_WHOLE:
-            expected = f"expected at most {LARGEST_WHOLE}"
-            raise FileError(f"{source}: {path} is {found(number)}, {expected}")
-        if not math.isfinite(number):
-            if not may_be_infinite.search(path):
-                raise FileError(f"{source}: {path} is {number}, expected a finite number")
-        elif number < 0 and not may_be_negative.search(path):
-            raise FileError(f"{source}: {path} is {number}, expected a number of at least 0")
+            expected = f"at most {LARGEST_WHOLE}"
+        elif not math.isfinite(number) and not may_be_infinite.search(path):
+            expected = "a finite number"
+        elif number < 0 and math.isfinite(number) and not may_be_negative.search(path):
+            expected = "a number of at least 0"
+        else:
+            continue
+        raise FileError(f"{source}: {one_line(path)} is {found(number)}, expected {expected}")
 
 
 def found(value: object) -> str:
@@ -121,7 +122,7 @@ def _unusual_numbers(table: object, path: str) -> Iterator[tuple[str, float]]:
 def _joined(path: str, key: str | int) -> str:
     if isinstance(key, int):
         return f"{path}[{key}]"
-    return f"{path}.{one_line(key)}" if path else one_line(key)
+    return f"{path}.{key}" if path else key
 
 
 def _explained(message: str, document: object, kind: type[Record], source: str) -> FileError:

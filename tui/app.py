@@ -90,7 +90,7 @@ class InferTuiApp(App[None]):
     # Start
 
     def get_default_screen(self) -> Screen[Any]:
-        return BenchScreen()
+        return BenchScreen(self.size)
 
     def on_mount(self) -> None:
         self.set_class(self.ascii_only, "-ascii")

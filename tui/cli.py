@@ -7,6 +7,7 @@ Nothing heavier than argparse is imported before the words are understood, so th
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -174,6 +175,10 @@ def _build(command: argparse.ArgumentParser) -> None:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` (default: the command line) ask for; returns the exit code."""
+    # Reports hold signs such as ± and ×, which a terminal of another encoding shows as '?'.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         arguments = parser().parse_args(words)
         command = import_module(f"tui.commands.{arguments.command or 'app'}")

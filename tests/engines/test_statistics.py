@@ -216,6 +216,11 @@ class TestDependence:
         flags = np.arange(10_000) < 5000
         assert inflation(flags) > 1000
 
+    def test_the_worst_batches_count(self) -> None:
+        # Eight alike in turn: batches of eight vary eight times too much, those of 16 not at all.
+        flags = np.tile([True] * 8 + [False] * 8, 100)
+        assert inflation(flags) == pytest.approx(8, rel=0.01)
+
     @pytest.mark.parametrize("flags", [[], [True], [False] * 500, [True] * 500])
     def test_flags_that_never_change_say_nothing(self, flags: list[bool]) -> None:
         assert inflation(np.array(flags, dtype=bool)) == 1

@@ -76,6 +76,13 @@ class TestLatencyHistogram:
         fine = histogram.counts_between(1.5, 1.51, 50)
         assert fine.min() > 0.5 * fine.max()
 
+    def test_counts_are_where_the_samples_are(self) -> None:
+        histogram = LatencyHistogram()
+        histogram.add([5.0])
+        assert histogram.counts_between(4.995, 5.005, 1) == pytest.approx([1])
+        assert histogram.counts_between(5.0051, 5.02, 1) == pytest.approx([0])
+        assert histogram.counts_between(4.98, 4.9949, 1) == pytest.approx([0])
+
     def test_counts_outside_of_the_samples_are_zero(self) -> None:
         histogram = LatencyHistogram()
         assert histogram.counts_between(0, 1, 3).tolist() == [0, 0, 0]

@@ -224,7 +224,7 @@ def test_a_whole_pickled_model_is_refused(model: MobileNetV2, tmp_path: Path) ->
 
 def test_a_torchscript_file_is_refused(model: MobileNetV2, tmp_path: Path) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore")  # torch.jit is deprecated, but its files are about
         torch.jit.save(torch.jit.script(nn.ReLU()), tmp_path / "x.pt")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -100,7 +100,7 @@ async def test_plain_ascii_is_taken_from_the_app() -> None:
 async def test_a_change_of_theme_redraws_in_its_colours() -> None:
     app = PlotApp()
     async with app.run_test(size=(120, 40)) as pilot:
-        app.show(measured())
+        app.show(measured(CPU))
         await pilot.pause()
         for theme, scheme in ((INFER_LIGHT.name, "light"), (INFER_DARK.name, "dark")):
             app.theme = theme
@@ -118,7 +118,7 @@ async def test_no_color_draws_without_any(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("NO_COLOR", "1")
     app = PlotApp()
     async with app.run_test(size=(120, 40)) as pilot:
-        app.show(measured())
+        app.show(measured(CPU))
         await pilot.pause()
         plots = colors(app.latency) | colors(app.histogram)
         assert len(plots) == 1

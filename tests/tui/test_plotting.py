@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -126,7 +127,9 @@ def test_nothing_to_draw_is_an_empty_plot() -> None:
 def test_plotext_is_imported_by_one_module_and_only_when_something_is_drawn() -> None:
     folder = Path(tui.__file__).parent
     importers = [
-        path.name for path in folder.rglob("*.py") if "import plotext" in path.read_text("utf-8")
+        path.name
+        for path in folder.rglob("*.py")
+        if re.search(r"^\s*(import|from) plotext", path.read_text("utf-8"), re.MULTILINE)
     ]
     assert importers == ["plotting.py"]
     code = "import sys, tui.widgets.latency, tui.widgets.histogram; print('plotext' in sys.modules)"

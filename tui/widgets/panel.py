@@ -16,6 +16,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.app import App
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import var
@@ -121,6 +122,7 @@ class RowsView(ScrollView, can_focus=True):
         self._rows: tuple[Row, ...] = ()
         self._footer: tuple[Row, ...] = ()
         self._drawn: dict[int, _Drawn] = {}
+        self._subtitle = ""
 
     # What is shown
 
@@ -150,6 +152,13 @@ class RowsView(ScrollView, can_focus=True):
         if self._rows and self.cursor >= len(self._rows):
             self.cursor = len(self._rows) - 1
         self._repaint_changes()
+
+    def show_subtitle(self, text: str) -> None:
+        """Write `text` on the lower border; Textual repaints the whole panel for it."""
+        if text != self._subtitle:
+            self._subtitle = text
+            # A name in it may have brackets, which a plain string would take for markup.
+            self.border_subtitle = Content(text)
 
     def rebuild(self) -> None:
         """Make the rows anew for the present width; panels override this."""

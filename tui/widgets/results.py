@@ -91,7 +91,7 @@ class ResultsPanel(RowsView):
     def rebuild(self) -> None:
         self.has_cursor = self._run is not None and bool(self._run.entries)
         if self._run is None or not self._run.entries:
-            self.border_subtitle = ""
+            self.show_subtitle("")
             self.show_rows(self._nothing_yet())
             return
         entries = self._run.entries
@@ -105,7 +105,7 @@ class ResultsPanel(RowsView):
             rows, header=[((" " * (marks + 2), ""), *header)], footer=self._explanation(len(rows))
         )
         words = f"speed-up for one image against {baseline.label}" if baseline else ""
-        self.border_subtitle = words
+        self.show_subtitle(words)
 
     def _nothing_yet(self) -> list[Row]:
         if self._run is not None and self._run.running:

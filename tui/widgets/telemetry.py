@@ -97,7 +97,7 @@ class TelemetryPanel(RowsView):
             self.show_sample(await asyncio.to_thread(self._source.sample))
 
     def _show_subtitle(self) -> None:
-        self.border_subtitle = "" if self._run_goes or self.has_focus else "resting while idle"
+        self.show_subtitle("" if self._run_goes or self.has_focus else "resting while idle")
 
     def rebuild(self) -> None:
         if not self._samples:

@@ -1,0 +1,237 @@
+"""`infer-tui` for scripts and CI: data on stdout, one line on stderr, codes to gate on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tomli
+
+from profiles.reading import read_profile
+from tests.terminal import Terminal
+
+COMMAND = str(Path(sys.executable).with_name("infer-tui"))
+TINY = ("--width", "0.35", "--input-size", "96", "--classes", "10")
+ORT = ("-e", "onnxruntime", "-d", "cpu", "--set", "onnxruntime.intra_op_threads=1")
+
+
+def infer_tui(*words: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *words],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, session_cache) -> tuple[Path, Path]:
+    """Two profiles of the same engine, as `run --save` leaves them."""
+    folder = tmp_path_factory.mktemp("saved")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(session_cache)}
+    paths = (folder / "a.toml", folder / "b.toml")
+    for path in paths:
+        done = infer_tui(
+            "run", *TINY, *ORT, "-n", "1500", "--save", str(path), "--json", env=environment
+        )
+        assert done.returncode == 0, done.stderr
+    return paths
+
+
+def test_json_is_one_document_and_nothing_else():
+    done = infer_tui("run", *TINY, *ORT, "-n", "50", "--no-save", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    (result,) = document["results"]
+    assert result["latency"]["n"] == 50
+    assert done.stderr == "", "nothing is narrated into a pipe"
+
+
+def test_a_run_is_kept_even_where_nobody_asked_for_it(tmp_path):
+    done = infer_tui("run", *TINY, *ORT, "-n", "20")
+    path = Path(done.stderr.removeprefix("infer-tui: saved ").strip())
+    assert read_profile(path).results[0].latency.n == 20
+    listed = infer_tui("profiles")
+    assert path.stem in listed.stdout
+
+
+def test_a_profile_repeats_its_run(saved):
+    done = infer_tui("run", str(saved[0]), "--no-save", "--json")
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)
+    first = tomli.loads(saved[0].read_text())
+    assert again["plan"]["engines"][0]["options"] == {"intra_op_threads": 1}
+    assert again["model"]["digest"] == first["model"]["digest"]
+
+
+def test_two_runs_of_one_engine_are_never_called_faster_with_certainty(saved):
+    """SAME or UNCLEAR is expected; what a verdict means for the exit code holds in any case."""
+    done = infer_tui("compare", *map(str, saved), "--json")
+    (entry,) = json.loads(done.stdout)["entries"]
+    expected = {"SAME": 0, "FASTER": 0, "SLOWER": 1, "UNCLEAR": 3}
+    assert done.returncode == expected[entry["verdict"]]
+    assert entry["low"] <= entry["ratio"] <= entry["high"]
+
+
+def test_a_profile_compared_with_itself_is_the_same(saved):
+    done = infer_tui("compare", str(saved[0]), str(saved[0]), "--threshold", "20")
+    assert "SAME" in done.stdout
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("shape", ["text", "md", "json"])
+@pytest.mark.parametrize("command", ["compare", "profiles", "engines", "model"])
+def test_every_format_of_every_report(saved, command, shape):
+    words = list(map(str, saved)) if command == "compare" else []
+    words += list(TINY) if command == "model" else []
+    done = infer_tui(command, *words, "--format", shape)
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert done.stdout.strip()
+    if shape == "json":
+        json.loads(done.stdout)
+
+
+def test_the_model_command_states_the_papers_figures():
+    done = infer_tui("model", "--layers")
+    assert "3,504,872" in done.stdout
+    assert "300.8 M" in done.stdout
+    assert "features.18.0" in done.stdout
+
+
+def test_graph_and_export_write_their_files(tmp_path):
+    import onnx
+
+    graph, exported = tmp_path / "g.dot", tmp_path / "m.onnx"
+    assert infer_tui("model", *TINY, "--graph", str(graph)).returncode == 0
+    assert graph.read_text().startswith("digraph")
+    assert infer_tui("export", *TINY, "-o", str(exported)).returncode == 0
+    model = onnx.load(exported)
+    assert model.opset_import[0].version == 17
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+def test_output_that_is_closed_early_is_no_error():
+    pipe = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {COMMAND} model --layers | head -n 1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert pipe.stdout.startswith("model")
+    assert pipe.stderr == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_is_saved_and_leaves_no_child(tmp_path, number):
+    path = tmp_path / "part.toml"
+    words = [COMMAND, "run", *TINY, *ORT, "-s", "600", "--save", str(path)]
+    with Terminal(words) as terminal:
+        terminal.wait_for("measuring", 60)
+        children = terminal.descendants()
+        assert children
+        terminal.process.send_signal(number)
+        sent = time.monotonic()
+        assert terminal.wait_closed() == 130
+        assert time.monotonic() - sent < 3.0
+        assert not [one for one in children if one.is_running()]
+        assert "Traceback" not in terminal.text
+    profile = read_profile(path)
+    assert profile.run.ending == "stopped"
+    assert profile.results[0].latency.n > 0
+
+
+def test_a_terminal_that_knows_no_utf8_gets_its_table():
+    done = infer_tui("model", *TINY, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert "1 ? 3 ? 96 ? 96" in done.stdout
+
+
+def test_a_second_weights_file_changes_the_model(tmp_path):
+    import torch
+
+    from mobilenetv2 import MobileNetV2, save_state_dict
+
+    torch.manual_seed(5)
+    path = tmp_path / "mine.pt"
+    model = MobileNetV2(n_class=10, input_size=96, width_mult=0.35)
+    save_state_dict(model.state_dict(), path)
+    own = json.loads(infer_tui("model", *TINY, "--weights", str(path), "--json").stdout)
+    built_in = json.loads(infer_tui("model", *TINY, "--json").stdout)
+    assert own["source"] == str(path)
+    assert own["digest"] != built_in["digest"]
+
+
+BAD = [
+    (("run", "-e", "onxruntime"), "unknown engine 'onxruntime'; did you mean 'onnxruntime'?"),
+    (("run", "-p", "fp61"), "unknown precision 'fp61'; did you mean 'fp16'?"),
+    (("run", "-d", "gpu"), "unknown device 'gpu'"),
+    (("run", "-n", "0"), "iterations is 0, expected a whole number of at least 1"),
+    (("run", "-n", "-3"), "iterations is -3"),
+    (("run", "-n", "many"), "invalid int value: 'many'"),
+    (("run", "-s", "0"), "seconds is 0.0, expected a number above 0"),
+    (("run", "-s", "nan"), "seconds is"),
+    (("run", "-b", "0"), "batch is 0"),
+    (("run", *TINY, *ORT, "-b", "100000000"), "GiB are free; choose a batch of at most"),
+    (("run", "--width", "-1"), "width is -1.0"),
+    (("run", "--input-size", "100"), "input_size is 100"),
+    (("run", "-m", "resnet"), "unknown model 'resnet'"),
+    (("run", "--set", "threads=1"), "expected ENGINE.OPTION=VALUE"),
+    (("run", "--set", "onnxruntime.threads=1"), "has no option 'threads'"),
+    (("run", "-e", "eager", "--set", "onnxruntime.spinning=no"), "which this plan does not run"),
+    (("run", "--preset", "artcle"), "did you mean 'article'?"),
+    (("run", "no.toml"), "no.toml: there is no such file"),
+    (("run", "no.toml", "--preset", "article"), "a plan and a preset were given"),
+    (("run", "-e", "tensorrt"), "tensorrt is not available here"),
+    (("run", "--weights", "no.pt"), "no.pt"),
+    (("run", *ORT, "--save", "no/where.toml"), "no such folder"),
+    (("compare", "a.toml"), "required: B.toml"),
+    (("compare", "a.toml", "b.toml"), "a.toml"),
+    (("compare", "a.toml", "b.toml", "--threshold", "-1"), "expected a percentage above 0"),
+    (("export", *TINY, "-o", "/proc/none/m.onnx"), "can't write /proc/none/m.onnx"),
+    (("model", "--graph", "x.foo"), "'.foo'"),
+    (("build",), "tensorrt is not available here"),
+    (("build", "-e", "eager"), "eager needs no build"),
+    (("frobnicate",), "invalid choice: 'frobnicate'"),
+    ((), "the app needs a terminal; in scripts use 'infer-tui run'"),
+]
+
+
+@pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="a GPU may make TensorRT available")
+@pytest.mark.parametrize(("words", "message"), BAD, ids=[" ".join(one[0])[:40] for one in BAD])
+def test_bad_input_gets_one_line_and_exit_code_2(words, message, tmp_path):
+    done = infer_tui(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert list(tmp_path.glob("*.toml")) == [], "nothing is half-written"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"schema = 1\n[run", "line 2"),
+        (os.urandom(2000).replace(b"schema", b"") + b"\x00", "binary"),
+        (b"schema = 99\n", "schema 99"),
+        (b"schema = 1\nspeed = 3\n", "unknown key 'speed'"),
+        (b"schema = 1\n[measurement]\niterations = 'x'\n", "measurement.iterations is 'x'"),
+        (b"schema = 1\n[[engines]]\nengine = 'onxruntime'\n", "did you mean 'onnxruntime'"),
+    ],
+)
+def test_a_bad_plan_gets_one_line_and_exit_code_2(content, message, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_bytes(content)
+    done = infer_tui("run", str(path))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "plan.toml" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
