@@ -149,6 +149,9 @@ class Benchmark:
             worker, "warm-up", taken, ended, seconds=self._measurement.warmup_max_seconds
         )
         verdict = rule.decide(taken.all(), taken.seconds)
+        if not verdict.over and not worker.cancelled:
+            # The last block may end a little before the limit that ended the phase.
+            verdict = rule.decide(taken.all(), self._measurement.warmup_max_seconds)
         self._found["warm_up"] = WarmUpRecord(
             n=taken.n, seconds=taken.seconds, settled=verdict.settled, reason=verdict.reason
         )

@@ -39,7 +39,7 @@ class Summary:
 
     ``peak_activation_bytes`` is the most memory that activations need at any one time when layers
     run one after another: over all layers, the maximum of the sizes of all tensors that are
-    already there and still needed, and of the output (paper, section 5.1, equation 2). A block's
+    already there and still needed, and of the output (after the paper, section 5.1). A block's
     input counts until it is added at the block's end; batch normalisation, ReLU6, dropout and
     flattening need no memory of their own. Workspace is not counted, so this is a lower bound.
     """

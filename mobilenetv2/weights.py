@@ -3,6 +3,12 @@
 Freshly initialised weights let the signal die on its way through 52 batch normalisations that know
 nothing of it: FP32 logits near 1e-9, FP16 logits all zero, and every engine "agrees". These weights
 keep activations of order one throughout and give different images clearly different logits.
+
+What a right engine shows, measured on a CPU on standard-normal images of 224x224 pixels with 1000
+classes: FP16 logits have a cosine of 0.9999 to the FP32 ones, BF16 logits 0.994 or more. The two
+largest of 1000 logits are often closer than a BF16 rounding error (0.09 on a spread of 1), so BF16
+names the same top-1 class for only four images in five. With two classes the cosine of one image
+can be low where both of its logits are near zero: take it over a batch.
 """
 
 from __future__ import annotations
@@ -32,11 +38,11 @@ __all__ = [
 
 #: Mean of what enters a ReLU6, in standard deviations. At 1 most values lie in its linear range
 #: from 0 to 6, and a rounding error stays small through 35 of them: of 24 images of 160x160 pixels,
-#: the least cosine between BF16 and FP32 logits is 0.997, against 0.972 at 0 and 0.992 at 2.
+#: the least cosine between BF16 and FP32 logits is 0.997, against 0.963 at 0 and 0.985 at 2.
 ACTIVATION_MEAN = 1.0
 
 #: Standard deviation of what a residual block adds to its input. Below 1 the sum stays of order one
-#: through the longest run of blocks (1.0 to 1.3), and errors are passed on rather than amplified.
+#: through the longest run of blocks (1.0 to 1.3).
 RESIDUAL_SCALE = 0.5
 
 #: How much the scales (as a share) and means of the channels of one batch normalisation differ, up

@@ -57,7 +57,10 @@ fi
 python=$(find_python) || fail "Python 3.11 or newer is needed, found $(python3 --version 2>&1 || echo none); install one and run: make PYTHON=/path/to/python3.12 ..."
 if [ ! -x "$venv/bin/python" ]; then
     note "making $venv with $("$python" --version)"
-    "$python" -m venv "$venv" 2>/dev/null || fail "$python can't make a virtual environment; install its venv module (Debian: apt install python3-venv)"
+    if ! "$python" -m venv "$venv" 2>/dev/null; then
+        rm -rf "$venv" # half of one would be taken for whole the next time
+        fail "$python can't make a virtual environment; install its venv module (Debian: apt install python3-venv)"
+    fi
 fi
 : >"$log"
 

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ class InferTuiApp(App[None]):
         self._asking: set[str] = set()
         self._control: Control | None = None
         self._finished = threading.Event()
+        self._first_frame = ExitStack()
         self._exit_note = ""
         for theme in THEMES:
             self.register_theme(theme)
@@ -81,6 +83,16 @@ class InferTuiApp(App[None]):
         return self.plan.model
 
     @property
+    def checking(self) -> bool:
+        """Whether workers still answer the questions of the start."""
+        return bool(self._asking)
+
+    @property
+    def started(self) -> bool:
+        """Whether the first frame is over and the workers have been asked."""
+        return self._control is not None
+
+    @property
     def bench(self) -> BenchScreen:
         """The screen at the bottom of the stack."""
         screen = self.screen_stack[0]
@@ -91,6 +103,14 @@ class InferTuiApp(App[None]):
 
     def get_default_screen(self) -> Screen[Any]:
         return BenchScreen(self.size)
+
+    def on_load(self) -> None:
+        """Hold the drawing until the panels are laid out and filled: one frame instead of four."""
+        self._first_frame.enter_context(self.batch_update())
+
+    def show_first_frame(self) -> None:
+        """The panels have their size and content: draw them."""
+        self._first_frame.close()
 
     def on_mount(self) -> None:
         self.set_class(self.ascii_only, "-ascii")

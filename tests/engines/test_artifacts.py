@@ -71,12 +71,13 @@ def test_a_damaged_record_is_a_miss(cache, content):
 
 
 def test_work_that_fails_leaves_nothing(cache):
-    with (
-        pytest.raises(RuntimeError, match="half way"),
-        cache.making("export", "net", PARTS, Control()) as making,
-    ):
-        (making.folder / "model.onnx").write_bytes(b"half")
-        raise RuntimeError("half way")
+    def work() -> None:
+        with cache.making("export", "net", PARTS, Control()) as making:
+            (making.folder / "model.onnx").write_bytes(b"half")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        work()
     assert isinstance(cache.find("export", "net", PARTS), Miss)
     assert [one.suffix for one in (cache.root / "export/net").iterdir()] == [".lock"]
 

@@ -220,6 +220,9 @@ class TestDependence:
         # Eight alike in turn: batches of eight vary eight times too much, those of 16 not at all.
         flags = np.tile([True] * 8 + [False] * 8, 100)
         assert inflation(flags) == pytest.approx(8, rel=0.01)
+        # Now and then sixteen alike: batches of 16 vary twice too much, which hides no eight.
+        flags[: 16 * 20] = np.repeat([True, False] * 10, 16)
+        assert inflation(flags) == pytest.approx(8, rel=0.05)
 
     @pytest.mark.parametrize("flags", [[], [True], [False] * 500, [True] * 500])
     def test_flags_that_never_change_say_nothing(self, flags: list[bool]) -> None:

@@ -63,6 +63,7 @@ class BenchScreen(BenchActions):
 
     def on_resize(self, event: events.Resize) -> None:
         self.frame.fit(event.size.width, event.size.height)
+        self.call_after_refresh(self.infer.show_first_frame)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         number = self.frame.panel_number(event.widget)
