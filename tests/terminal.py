@@ -25,6 +25,9 @@ SYNC_QUERY, SYNC_ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
 class Terminal:
     """Runs `command` in a terminal of `columns` x `rows` and keeps what it shows and sends.
 
+    With `until` the emulator rests until those bytes have come, `found_after` seconds after the
+    start: it reads more slowly than a program draws, and a full pty holds the program up.
+
     `bytes_sent` counts what the program has written so far. Waiting is on the program's output,
     never on a clock alone.
     """
@@ -37,12 +40,15 @@ class Terminal:
         rows: int = 40,
         environment: Mapping[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
+        until: bytes = b"",
     ) -> None:
         self.bytes_sent = 0
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._changed = threading.Condition()
         self._closed = False
+        self._until, self._seen = until, b""
+        self.found_after = 0.0
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         settings = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -143,16 +149,21 @@ class Terminal:
                 data = os.read(self._master, 1 << 16)
             except OSError:
                 data = b""
+            if SYNC_QUERY in data:
+                os.write(self._master, SYNC_ANSWER)
             with self._changed:
                 if not data:
                     self._closed = True
                     self._changed.notify_all()
                     return
                 self.bytes_sent += len(data)
-                self._stream.feed(data)
+                self._seen += data
+                if self._until not in self._seen:
+                    continue
+                self.found_after = self.found_after or time.monotonic() - self.began
+                self._stream.feed(self._seen)
+                self._seen, self._until = b"", b""
                 self._changed.notify_all()
-            if SYNC_QUERY in data:
-                os.write(self._master, SYNC_ANSWER)
 
 
 def _take_terminal() -> None:

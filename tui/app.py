@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from engines.control import Control
     from profiles.store import Store
     from tui.controller import Drive
-    from tui.live import LiveJob
 
 # A terminal that is gone can leave Textual writing to it for ever: then the process ends itself.
 GIVE_UP_AFTER_S = 3.0
+# A thread of Textual's writes the first frame. Imports begin when it has: they would hold the GIL,
+# and the frame would come a tenth of a second later.
+FIRST_FRAME_OUT_S = 0.1
 LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -118,10 +120,12 @@ class InferTuiApp(App[None]):
         loop = asyncio.get_running_loop()
         for number in LEAVING_SIGNALS:
             loop.add_signal_handler(number, self._leave_by_signal, number)
-        self.call_after_refresh(self._begin)
+        self.set_timer(FIRST_FRAME_OUT_S, self._begin)
 
     async def _begin(self) -> None:
         """What waits for the first frame: plots, telemetry, and questions to the workers."""
+        gc.freeze()
+        gc.enable()
         from engines.control import Control
 
         # What is here now stays to the end: later collections need not look at it.
@@ -241,18 +245,6 @@ class InferTuiApp(App[None]):
         self.waiting_to_run = False
         self.controller.stop()
         self.bench.draw()
-
-    def log_of(self, job: LiveJob | None) -> tuple[Path | None, str]:
-        """The log of `job`, by default of the last one that has any, and whose it is."""
-        live = self.controller.live
-        jobs = [job] if job else list(reversed(live.jobs)) if live else []
-        for one in jobs:
-            if one.log and Path(one.log).exists():
-                return Path(one.log), one.title
-        from engines import paths
-
-        probe = paths.state_folder() / "logs" / "probe.log"
-        return (probe, "the engine check") if probe.exists() else (None, "")
 
     # Profiles
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from profiles.samples import RawSamples
     from profiles.schema import Profile
     from profiles.store import Store
-    from tui.live import LiveRun
+    from tui.live import LiveJob, LiveRun
 
 # A worker is asked, given 2 s, then killed: nothing takes longer than this.
 END_WITHIN_S = 5.0
@@ -126,6 +126,7 @@ class Controller:
         self.live: LiveRun | None = None
         self.facts: ModelFacts | None = None
         self.saved_as: Path | None = None
+        self._ended: Drive | None = None
 
     @property
     def store(self) -> Store:
@@ -171,19 +172,38 @@ class Controller:
         self.live, self.drive, self.saved_as = live, None, path
 
     def take_events(self) -> bool:
-        """Fold in what the run has said; returns whether it is over now."""
-        if self.drive is None or self.live is None:
+        """Fold in what the run has said; returns whether that was its end, once."""
+        drive, live = self.drive, self.live
+        if drive is None or live is None:
             return False
         # Asked before the queue is emptied: what is said last is said before the end.
-        over = self.drive.over
-        for event in self.drive.take_events():
-            self.live.apply(event)
-        return over
+        over = drive.over
+        for event in drive.take_events():
+            live.apply(event)
+        if not over or self._ended is drive:
+            return False
+        if live.ending is None:
+            from engines.events import RunFinished
+
+            live.apply(RunFinished("failed", self.elapsed_s))
+        self._ended = drive
+        return True
 
     def stop(self) -> None:
         """Ask the run to end; what was measured stays."""
         if self.drive is not None:
             self.drive.control.cancel()
+
+    def log_of(self, job: LiveJob | None) -> tuple[Path, str] | None:
+        """The log of `job`, by default of the last one that has any, and whose it is."""
+        jobs = [job] if job else list(reversed(self.live.jobs)) if self.live else []
+        for one in jobs:
+            if one.log and Path(one.log).exists():
+                return Path(one.log), one.title
+        from engines import paths
+
+        probe = paths.state_folder() / "logs" / "probe.log"
+        return (probe, "the engine check") if probe.exists() else None
 
     def proposed_path(self) -> Path:
         """Where a profile of the present run would be saved."""

@@ -28,10 +28,10 @@ Empty().run()
 
 
 def first_frame(command: list[str], environment: dict[str, str]) -> float:
-    """Seconds from the start of the process until the footer is on the screen."""
-    with Terminal(command, environment=environment) as terminal:
+    """Seconds from the start of the process until the footer's bytes have arrived."""
+    with Terminal(command, environment=environment, until=b"quit") as terminal:
         terminal.wait_for("quit")
-        return time.monotonic() - terminal.began
+        return terminal.found_after
 
 
 def wall(command: list[str]) -> float:

@@ -235,9 +235,9 @@ class BenchActions(InferScreen):
         from tui.screens.log import LogScreen
 
         job = self.frame.conversion.current if self.frame.current == 3 else None
-        path, title = self.infer.log_of(job)
-        if path is None:
+        found = self.infer.controller.log_of(job)
+        if found is None:
             self.notify("No log yet; r runs the selected engines", severity="warning")
             return
-        self.app.push_screen(LogScreen(path, title))
+        self.app.push_screen(LogScreen(*found))
 

@@ -1,0 +1,117 @@
+"""The registry of actions: complete, free of clashes, and a keymap that is checked against it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from textual.command import CommandList
+
+from engines.errors import UsageError
+from tests.tui.app_support import opened, text_of, until
+from tui import actions
+from tui.app import InferTuiApp
+from tui.dialogs import choose, confirm, form, message
+from tui.screens import bench, help, history, model  # noqa: A004
+from tui.widgets import panel
+
+HOMES = {
+    "app": InferTuiApp,
+    "bench": bench.BenchScreen,
+    "engines": bench.BenchScreen,
+    "results": bench.BenchScreen,
+    "list": panel.RowsView,
+    "page": model.ModelScreen,
+    "profiles": history.HistoryScreen,
+    "chooser": history.HistoryScreen,
+    "dialog": choose.BatchDialog,
+    "checklist": choose.Checklist,
+    "form": form.FormRows,
+    "message": message.MessageDialog,
+    "confirm": confirm.ConfirmDialog,
+    "leave": confirm.QuitDialog,
+}
+
+
+@pytest.mark.parametrize("action", actions.ACTIONS, ids=lambda action: action.id)
+def test_every_action_of_the_registry_is_there(action: actions.Action) -> None:
+    home = InferTuiApp if action.call.startswith("app.") else HOMES[action.scope]
+    name = action.call.removeprefix("app.").removeprefix("screen.").partition("(")[0]
+    assert callable(getattr(home, f"action_{name}")), action.call
+
+
+def test_ids_are_unique_and_every_action_says_what_it_does() -> None:
+    ids = [action.id for action in actions.ACTIONS]
+    assert len(ids) == len(set(ids))
+    assert all(action.word and action.help[0].isupper() for action in actions.ACTIONS)
+    assert {action.scope for action in actions.ACTIONS} == {one.name for one in actions.SCOPES}
+
+
+@pytest.mark.parametrize("scope", actions.SCOPES, ids=lambda scope: scope.name)
+def test_no_two_actions_of_one_scope_share_a_key(scope: actions.Scope) -> None:
+    keys = list(itertools.chain.from_iterable(
+        action.keys.split(",") for action in actions.of(scope.name) if action.keys
+    ))  # fmt: skip
+    assert len(keys) == len(set(keys))
+
+
+def test_every_action_has_a_plain_key_or_is_in_the_palette() -> None:
+    """Terminals swallow function and control keys: none may be the only way."""
+    for action in actions.ACTIONS:
+        plain = [key for key in action.keys.split(",") if key and not key.startswith(("ctrl", "f"))]
+        assert plain or action.in_palette or action.id in ("app.palette", "app.interrupt")
+
+
+def test_an_unknown_action_in_a_keymap_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"bench\.runn.*did you mean 'bench\.run'"):
+        actions.check_keymap({"bench.runn": "f5"})
+
+
+def test_a_key_given_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="key 'x' is given to both"):
+        actions.check_keymap({"bench.run": "x"})
+    assert actions.check_keymap({"bench.run": "x", "bench.stop": "r"})
+
+
+def test_an_action_can_not_lose_its_last_key() -> None:
+    with pytest.raises(UsageError, match="has no key"):
+        actions.check_keymap({"bench.run": " "})
+
+
+async def test_a_keymap_replaces_keys_in_bindings_key_bar_and_help(replayed: None) -> None:
+    async with opened(keymap={"bench.measure": "f5"}) as (app, pilot):
+        await pilot.press("i")
+        assert app.screen is app.bench
+        await pilot.press("f5")
+        assert isinstance(app.screen, form.MeasurementDialog)
+        await pilot.press("escape", "question_mark")
+        await until(pilot, lambda: isinstance(app.screen, help.HelpScreen))
+        assert "f5" in app.screen.query_one(help.HelpRows).text()
+
+
+async def test_the_help_has_every_action(replayed: None) -> None:
+    async with opened() as (app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, help.HelpScreen))
+        shown = app.screen.query_one(help.HelpRows).text()
+        for action in actions.ACTIONS:
+            assert action.help in shown
+        await pilot.press("slash", *"graph")
+        shown = app.screen.query_one(help.HelpRows).text()
+        assert "Draw the model's graph" in shown
+        assert "Run the selected engines" not in shown
+        await pilot.press("escape", "escape")
+        assert app.screen is app.bench
+
+
+async def test_the_palette_has_what_works_and_does_it(replayed: None) -> None:
+    async with opened() as (app, pilot):
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Run the selected engines" in text_of(app), "palette")
+        assert "Stop the run" not in text_of(app), "nothing runs"
+        await pilot.press(*"as the article")
+        await until(pilot, lambda: "100 iterations, batch 1" in text_of(app), "search")
+        found = app.screen.query_one(CommandList)
+        await until(pilot, lambda: found.highlighted == 0 and found.option_count == 1)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.measurement.iterations == 100, "article")
