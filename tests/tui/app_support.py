@@ -105,7 +105,7 @@ class ScriptedRun:
         labels = unique_labels(plan.engines)
         yield RunStarted(plan, labels, f"run-{len(self.plans)}")
         yield JobStarted("export", "export", "mobilenetv2 → ONNX fp32", expected_s=2.0)
-        yield JobDone("export", "export", 0.1, cached=True, size_bytes=1 << 20, path="/x/model.onnx")
+        yield JobDone("export", "export", 0.1, cached=True, size_bytes=1 << 20, path="/x/a.onnx")
         for index, (label, spec) in enumerate(zip(labels, plan.engines, strict=True)):
             job = f"benchmark {index}"
             yield JobStarted(job, "benchmark", label, index)

@@ -50,13 +50,18 @@ class Page(InferScreen):
         yield KeyBar()
 
     def make_rows(self) -> Widget:
-        """The rows that fill the page."""
+        """Make the rows that fill the page."""
         raise NotImplementedError
 
     def on_mount(self) -> None:
         self.show_title()
-        self.query_one(RowsView).focus()
+        self.set_focus(self.rows)
         self.opened()
+
+    @property
+    def rows(self) -> RowsView:
+        """The rows that fill the page."""
+        return self.query_one(".page", RowsView)
 
     def opened(self) -> None:
         """The page is there: pages with more to do than to show their rows override this."""
@@ -87,12 +92,13 @@ class Page(InferScreen):
     def action_search(self) -> None:
         field = self.query_one("#search", Field)
         field.display = True
-        field.focus()
+        # At once, so that what is typed next is text.
+        self.set_focus(field)
         self.refresh_bindings()
 
     def action_accept(self) -> None:
         """Enter in the line of search: go on with what it found."""
-        self.query_one(RowsView).focus()
+        self.set_focus(self.rows)
         self.refresh_bindings()
 
     def action_back(self) -> None:
@@ -101,7 +107,7 @@ class Page(InferScreen):
         if field.display:
             field.value = ""
             field.display = False
-            self.query_one(RowsView).focus()
+            self.set_focus(self.rows)
             self.refresh_bindings()
         else:
             self.dismiss()

@@ -12,9 +12,9 @@ from textual.widget import Widget
 
 from engines.errors import InferTuiError
 from tui.actions import bindings
-from tui.formats import byte_size, milliseconds, plural
+from tui.formats import byte_size, milliseconds, plural, shortened
 from tui.screens.base import Page
-from tui.widgets.panel import RowsView, row
+from tui.widgets.panel import Row, RowsView, row, wrapped
 from tui.widgets.table import Column, Line, lay_out
 
 if TYPE_CHECKING:
@@ -110,10 +110,15 @@ class ProfileRows(RowsView):
             ])  # fmt: skip
             return
         header, rows = lay_out(COLUMNS, [self._cells(item) for item in shown], self.inner_width)
-        problem = self.current.entry.problem if self.current and self.current.entry else ""
-        self.show_rows(
-            rows, header=[(("  ", ""), *header)], footer=[row((problem, "warn"))] if problem else []
-        )
+        self.show_rows(rows, header=[(("  ", ""), *header)], footer=self._problem())
+
+    def _problem(self) -> list[Row]:
+        """Why the profile under the cursor can't be read, in up to three lines."""
+        entry = self.current.entry if self.current else None
+        if entry is None or not entry.problem:
+            return []
+        text = entry.problem.replace(f"{entry.folder}/", "")
+        return wrapped(text, self.scrollable_content_region.width, "warn")[:3]
 
     def _cells(self, item: Item) -> Line:
         marked = ("[x]", "good") if item.path in self.marked else ("[ ]", "muted")
@@ -186,7 +191,8 @@ class HistoryScreen(Page):
             rows.cursor = min(1, len(rows.items) - 1)
         rows.rebuild()
         words = plural(len(message.entries), "profile")
-        where = message.problem or f"{words} in {controller.store.folder}"
+        folder = shortened(str(controller.store.folder), self.size.width // 2, keep_end=True)
+        where = message.problem or f"{words} in {folder}"
         self.show_title(row((where, "warn" if message.problem else "muted")))
         self.refresh_bindings()
 

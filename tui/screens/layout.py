@@ -110,7 +110,7 @@ class PanelLayout(Vertical):
         panel = self.panels[number - 1]
         target = panel if panel.can_focus else next(iter(panel.children), None)
         if target is not None:
-            target.focus()
+            self.screen.set_focus(target)
 
     def is_shown(self, number: int) -> bool:
         return not self.tabbed or number == self.current

@@ -1,0 +1,65 @@
+"""Terminals from one cell up, and a resize in mid-run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tui.app_support import EAGER, ORT, ScriptedRun, opened, plan_of, text_of, until
+from tui.screens import layout
+
+
+@pytest.mark.parametrize("size", [(200, 60), (120, 40), (110, 36), (100, 30), (80, 24), (60, 15)])
+async def test_every_panel_can_be_read(scripted: ScriptedRun, size: tuple[int, int]) -> None:
+    scripted.wait = False
+    async with opened(plan_of(EAGER, ORT), size=size) as (app, pilot):
+        await pilot.press("r")
+        await until(pilot, lambda: app.controller.live and app.controller.live.ending)
+        for number, words in enumerate(
+            ("408,938", "✓ ready", "ONNX fp32", "p50", "p50", "eager cpu fp32", "CPU"), 1
+        ):
+            await pilot.press(str(number))
+            await until(pilot, lambda words=words: words in text_of(app), f"{number} at {size}")
+        everything = size[0] >= layout.WIDE and size[1] >= layout.TALL
+        shown = [panel.display for panel in app.bench.frame.panels]
+        assert all(shown) if everything else sum(shown) == 1
+
+
+async def test_at_120x40_nothing_has_to_be_scrolled_or_is_cut_off(scripted: ScriptedRun) -> None:
+    scripted.wait = False
+    async with opened(plan_of(EAGER, ORT)) as (app, pilot):
+        await pilot.press("r")
+        await until(pilot, lambda: app.controller.live and app.controller.live.ending)
+        text = text_of(app)
+        for column in ("p50 ms", "± 95 %", "p90 ms", "p99 ms", "images/s", "speed-up", "cosine",
+                       "top-1", "memory", "state"):  # fmt: skip
+            assert column in text
+        assert "onnxruntime cpu fp32 b1" in app.bench.results.text()
+        assert not any(panel.show_vertical_scrollbar for panel in app.bench.frame.panels)
+
+
+@pytest.mark.parametrize("size", [(40, 10), (59, 40), (120, 14), (1, 1)])
+async def test_too_small_a_terminal_says_so_and_keys_still_work(
+    replayed: None, size: tuple[int, int]
+) -> None:
+    async with opened(size=size) as (app, pilot):
+        if size == (40, 10):
+            assert "infer-tui needs 60x15 cells" in text_of(app)
+            assert "this terminal has\n" not in text_of(app)
+            assert "40x10" in text_of(app)
+        await pilot.press("q")
+        assert app._exit
+
+
+async def test_a_resize_in_mid_run_breaks_nothing(scripted: ScriptedRun) -> None:
+    async with opened(plan_of(EAGER, ORT)) as (app, pilot):
+        await pilot.press("r")
+        await until(pilot, lambda: app.controller.live and app.controller.live.entries
+                    and app.controller.live.entries[0].n)  # fmt: skip
+        for size in ((80, 24), (1, 1), (40, 10), (300, 80), (60, 15), (120, 40)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            assert app.controller.running
+        assert all(panel.display for panel in app.bench.frame.panels)
+        scripted.go_on.set()
+        await until(pilot, lambda: app.controller.live.ending == "complete")
+        assert "1.00x" in text_of(app)
