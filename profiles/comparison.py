@@ -219,7 +219,20 @@ def _compare(
     else:
         judgement, basis = from_intervals(a, b, threshold), "saved intervals"
     caveats = (*judgement.caveats, *_doubts(a, b))
-    return EntryComparison(a.label, a, b, dataclasses.replace(judgement, caveats=caveats), basis)
+    judgement = dataclasses.replace(judgement, caveats=caveats)
+    return EntryComparison(a.label, a, b, _unless_unsettled(judgement, a, b), basis)
+
+
+def _unless_unsettled(judgement: Judgement, a: EngineResult, b: EngineResult) -> Judgement:
+    """`judgement`, but UNCLEAR where a side was still changing when its measurement began.
+
+    The change of such a run is not the engine's; its figures stay, for a reader to see.
+    """
+    for side, one in (("A", a), ("B", b)):
+        if one.warm_up is not None and not one.warm_up.settled:
+            why = f"{side}: {unsettled(one.warm_up)}; measure it again on a quieter machine"
+            return dataclasses.replace(judgement, verdict=Verdict.UNCLEAR, why=why)
+    return judgement
 
 
 def _why_not(result: EngineResult) -> str:
@@ -244,8 +257,6 @@ def _doubts(a: EngineResult, b: EngineResult) -> list[str]:
             doubts.append(f"{side} is outside its tolerance: {one.reason}")
         elif one.status != "ok" and one.latency is not None:
             doubts.append(f"{side} {one.status} after {one.latency.n} samples: {one.reason}")
-        if one.warm_up is not None and not one.warm_up.settled:
-            doubts.append(f"{side}: {unsettled(one.warm_up)}")
     return doubts
 
 

@@ -41,7 +41,7 @@ def comparison_document(comparison: ProfileComparison) -> Document:
 def _title(profile: Profile) -> str:
     run = profile.run
     return (
-        f"{profile.title}: {profile.model.label} on {profile.machine.hostname},"
+        f"{profile.heading} on {profile.machine.hostname},"
         f" {run.started:%Y-%m-%d %H:%M:%S} UTC"
     )
 

@@ -35,7 +35,7 @@ def _title(profile: Profile) -> list[str]:
     hardware = [machine.cpu, cores, *(gpu.name for gpu in machine.gpus)]
     memory = f"{machine.memory_bytes / GIB:.0f} GiB"
     return [
-        f"{profile.title}: {profile.model.label}, {run.started:%Y-%m-%d %H:%M:%S} UTC,"
+        f"{profile.heading}, {run.started:%Y-%m-%d %H:%M:%S} UTC,"
         f" {run.ending} after {run.seconds:.1f} s",
         f"{machine.hostname}: {', '.join([*hardware, memory])}",
     ]

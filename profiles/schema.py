@@ -72,3 +72,9 @@ class Profile(Record, frozen=True, kw_only=True):
     def title(self) -> str:
         """What a person would call this run."""
         return self.run.name or self.plan.name or self.model.label
+
+    @property
+    def heading(self) -> str:
+        """The title and the model, once each."""
+        label = self.model.label
+        return label if self.title == label else f"{self.title}: {label}"

@@ -113,7 +113,7 @@ def render(profile: Profile, name: str) -> str:
     profile = msgspec.convert(msgspec.to_builtins(profile), Profile)
     run = profile.run
     started = run.started.astimezone(UTC)
-    about = f"{profile.title}: {profile.model.label} on {profile.machine.hostname}"
+    about = f"{profile.heading} on {profile.machine.hostname}"
     header = [
         f"{FIRST_LINE}: {about}, {started:%Y-%m-%d %H:%M:%S} UTC",
         f"# Run it again:  infer-tui run {shlex.quote(name)}",

@@ -29,7 +29,7 @@ async def take(folder: Path, columns: int, rows: int) -> None:
         await until(pilot, lambda: "engines" not in app._asking and "model" not in app._asking)
         save(app, folder / f"ready-{columns}x{rows}.svg")
         await pilot.press("r")
-        await until(pilot, lambda: any(e.state == "measuring" and e.color_index == 2 for e in entries(app)))
+        await until(pilot, lambda: third_is_measured(app))
         await asyncio.sleep(5)
         save(app, folder / f"running-{columns}x{rows}.svg")
         await until(pilot, lambda: not app.controller.running)
@@ -38,8 +38,9 @@ async def take(folder: Path, columns: int, rows: int) -> None:
         save(app, folder / f"done-{columns}x{rows}.svg")
 
 
-def entries(app: InferTuiApp) -> list:
-    return app.controller.live.entries if app.controller.live else []
+def third_is_measured(app: InferTuiApp) -> bool:
+    live = app.controller.live
+    return live is not None and len(live.entries) > 2 and live.entries[2].state == "measuring"
 
 
 async def until(pilot, condition) -> None:
@@ -49,7 +50,7 @@ async def until(pilot, condition) -> None:
 
 def save(app: InferTuiApp, path: Path) -> None:
     path.write_text(app.export_screenshot(title="infer-tui"))
-    print(path)
+    sys.stdout.write(f"{path}\n")
 
 
 def main() -> None:

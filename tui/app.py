@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
-import signal
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,32 +19,29 @@ from engines.plan import Measurement, ModelSpec, RunPlan
 from tui import background
 from tui.actions import bindings, check_keymap
 from tui.controller import Controller, EventsArrived
+from tui.leaving import LeavingApp
 from tui.palette_commands import ActionsProvider
 from tui.screens.bench import BenchScreen
 from tui.selection import Selection
 from tui.themes import DEFAULT_THEME, THEMES
 
 if TYPE_CHECKING:
-    from engines.control import Control
     from profiles.store import Store
     from tui.controller import Drive
 
-# A terminal that is gone can leave Textual writing to it for ever: then the process ends itself.
-GIVE_UP_AFTER_S = 3.0
 # A thread of Textual's writes the first frame. Imports begin when it has: they would hold the GIL,
 # and the frame would come a tenth of a second later.
 FIRST_FRAME_OUT_S = 0.1
-LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+STYLES = Path(__file__).parent / "styles"
 
 
-class InferTuiApp(App[None]):
+class InferTuiApp(LeavingApp):
     """Benchmarks one model through its engines, live."""
 
     TITLE = "infer-tui"
-    CSS_PATH = ["styles/app.tcss", "styles/bench.tcss", "styles/dialogs.tcss"]
+    CSS_PATH = [STYLES / f"{name}.tcss" for name in ("app", "bench", "dialogs")]
     BINDINGS = bindings("app")
     COMMANDS = {ActionsProvider}
-    ENABLE_COMMAND_PALETTE = True
 
     def __init__(
         self,
@@ -67,12 +61,8 @@ class InferTuiApp(App[None]):
         self.ascii_only = ascii_only
         self.keymap_in_use = check_keymap(keymap or {})
         self.waiting_to_run = False
-        self.leaving = False
         self._asking: set[str] = set()
-        self._control: Control | None = None
-        self._finished = threading.Event()
         self._first_frame = ExitStack()
-        self._exit_note = ""
         for theme in THEMES:
             self.register_theme(theme)
         wanted = os.environ.get("TEXTUAL_THEME", DEFAULT_THEME)
@@ -117,9 +107,7 @@ class InferTuiApp(App[None]):
     def on_mount(self) -> None:
         self.set_class(self.ascii_only, "-ascii")
         self.set_keymap(self.keymap_in_use)
-        loop = asyncio.get_running_loop()
-        for number in LEAVING_SIGNALS:
-            loop.add_signal_handler(number, self._leave_by_signal, number)
+        self.listen_to_signals()
         self.set_timer(FIRST_FRAME_OUT_S, self._begin)
 
     async def _begin(self) -> None:
@@ -162,11 +150,8 @@ class InferTuiApp(App[None]):
         self._answered("engines")
 
     def on_model_described(self, message: background.ModelDescribed) -> None:
-        if message.facts is not None:
-            self.controller.facts = message.facts
-            self.bench.model_panel.show_facts(message.facts)
-        else:
-            self.bench.model_panel.show_problem(message.problem)
+        self.controller.facts = message.facts
+        self.bench.model_panel.show_answer(message.facts, message.problem)
         self._answered("model")
 
     def _answered(self, question: str) -> None:
@@ -298,6 +283,12 @@ class InferTuiApp(App[None]):
 
     # Everywhere
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Textual chose at the start how to do without colour: another theme is black on black.
+        if action == "change_theme" and self.no_color:
+            return False
+        return super().check_action(action, parameters)
+
     def action_help(self) -> None:
         from tui.screens.help import HelpScreen
 
@@ -325,80 +316,3 @@ class InferTuiApp(App[None]):
                 self.screen.query_one(Input).cursor_blink = False
 
         self.call_after_refresh(rest)
-
-    # The end
-
-    def action_interrupt(self) -> None:
-        """ctrl+c: stop the run if one goes; otherwise, or the second time, leave."""
-        if self.controller.running and not self.controller.stopping:
-            self.stop_run()
-            self.notify("Stopping. ctrl+c again leaves.")
-        else:
-            self.leave()
-
-    def action_ask_quit(self) -> None:
-        from tui.dialogs.confirm import Leave, QuitDialog
-
-        if not (self.controller.running or self.controller.unsaved):
-            self.leave()
-            return
-
-        def decide(answer: Leave | None) -> None:
-            if answer == "leave":
-                self.leave()
-            elif answer == "save":
-                self.ask_where_to_save(then=self.leave)
-
-        going = self.controller.running
-        text = "A run is going; leaving stops it. " if going else "These results have no name yet. "
-        text += "What was measured is kept as an autosaved profile (o lists it)."
-        self.push_screen(QuitDialog(text, can_save=not going), decide)
-
-    def leave(self) -> None:
-        """End the run first, while the screen can still say so."""
-        if not self.controller.running or self.leaving:
-            self.exit()
-        else:
-            self.leaving = True
-            self.stop_run()
-
-    def _leave_by_signal(self, number: int) -> None:
-        """The terminal or the system wants the app to end: nobody can be asked anything."""
-        self.controller.stop()
-        threading.Thread(target=self._end_at_all_costs, args=(number,), daemon=True).start()
-        self.exit(return_code=128 + number)
-
-    def _end_at_all_costs(self, number: int) -> None:
-        """Keep what was measured and end the process, should Textual hang on a dead terminal."""
-        self._close_controller()
-        if not self._finished.wait(GIVE_UP_AFTER_S):
-            os._exit(128 + number)
-
-    async def on_unmount(self) -> None:
-        """Whatever ended the app: no child stays, and what was measured is kept."""
-        if self._control is not None:
-            self._control.cancel()
-        await asyncio.to_thread(self._close_controller)
-
-    def _close_controller(self) -> None:
-        try:
-            self.controller.close()
-        except (InferTuiError, OSError) as error:
-            self._exit_note = f"infer-tui: what was measured could not be kept: {error}"
-
-    def run(self, **options: Any) -> None:
-        """Run to the end, and say what could not be said on the screen.
-
-        Garbage collection rests until the first frame: what the start allocates stays anyway, and
-        walking through it is a sixth of the time to that frame.
-        """
-        gc.disable()
-        try:
-            super().run(**options)
-        finally:
-            gc.enable()
-            self._close_controller()
-            self._finished.set()
-        if self._exit_note:
-            self.error_console.print(self._exit_note)
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from tests.tui.app_support import (
     EAGER,
@@ -66,6 +67,16 @@ async def test_numbers_and_tab_go_to_the_panels(replayed: None, size: tuple[int,
         assert app.bench.frame.current == 6
         shown = [panel.display for panel in app.bench.frame.panels]
         assert sum(shown) == (7 if size == Wide else 1)
+
+
+async def test_keys_may_come_faster_than_the_screen_follows(replayed: None) -> None:
+    async with opened(size=Small) as (app, pilot):
+        for key in "1345676":
+            app.post_message(events.Key(key, key))
+        await until(pilot, lambda: app.bench.frame.current == 6)
+        await pilot.pause()
+        assert app.bench.frame.current == 6
+        assert app.bench.focused is app.bench.results
 
 
 async def test_z_gives_one_panel_the_screen_and_takes_it_back(replayed: None) -> None:

@@ -55,11 +55,13 @@ async def test_a_resize_in_mid_run_breaks_nothing(scripted: ScriptedRun) -> None
         await pilot.press("r")
         await until(pilot, lambda: app.controller.live and app.controller.live.entries
                     and app.controller.live.entries[0].n)  # fmt: skip
+        await pilot.press("7")
         for size in ((80, 24), (1, 1), (40, 10), (300, 80), (60, 15), (120, 40)):
             await pilot.resize_terminal(*size)
             await pilot.pause()
             assert app.controller.running
         assert all(panel.display for panel in app.bench.frame.panels)
+        assert app.bench.focused is app.bench.telemetry
         scripted.go_on.set()
         await until(pilot, lambda: app.controller.live.ending == "complete")
         assert "1.00x" in text_of(app)

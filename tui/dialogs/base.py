@@ -75,4 +75,5 @@ class Field(Input):
         self.cursor_blink = False
 
     def on_mount(self) -> None:
-        self.action_end()
+        # A long path shows its end, once it is known how much of it fits.
+        self.call_after_refresh(self.action_end)

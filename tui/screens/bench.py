@@ -65,8 +65,9 @@ class BenchScreen(BenchActions):
         self.frame.fit(event.size.width, event.size.height)
         self.call_after_refresh(self.infer.show_first_frame)
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        number = self.frame.panel_number(event.widget)
+    def on_descendant_focus(self) -> None:
+        # Keys may be faster than these events: what counts is who has the focus by now.
+        number = self.frame.panel_number(self.focused)
         if number is not None:
             self.frame.make_current(number)
         self.refresh_bindings()

@@ -88,6 +88,9 @@ class PanelLayout(Vertical):
         self.screen.set_class(self.tabbed, "-tabbed")
         self.screen.set_class(height < CRAMPED_HEIGHT, "-cramped")
         self._display()
+        if self.screen.focused is None:
+            # Too small a screen hides every panel, and what is hidden loses the focus.
+            self.call_after_refresh(self.focus_panel, self.current)
 
     def make_current(self, number: int) -> None:
         """The panel that has the focus, and under tabs the one that is shown."""

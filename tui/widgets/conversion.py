@@ -105,9 +105,9 @@ def _compile_state(job: LiveJob, entry: LiveEntry | None) -> Piece:
     result = entry.result if entry else None
     if result is not None and result.compile_ms is not None:
         return f"✓ {duration(result.compile_ms / 1000)}", "good"
-    if job.over:
+    if job.over and (entry is None or entry.state != "done"):
         return "■ stopped", "warn"
-    if job.phase in ("starting", "loading", "compiling"):
+    if not job.over and job.phase in ("starting", "loading", "compiling"):
         return f"▶ {duration(job.elapsed_s)}", "accent"
     return "✓ compiled", "good"
 

@@ -28,13 +28,9 @@ class ModelPanel(RowsView):
         self._model, self._facts, self._problem = model, None, ""
         self.rebuild()
 
-    def show_facts(self, facts: ModelFacts) -> None:
-        self._facts, self._problem = facts, ""
-        self.rebuild()
-
-    def show_problem(self, reason: str) -> None:
-        """Why the facts could not be had."""
-        self._problem = reason
+    def show_answer(self, facts: ModelFacts | None, problem: str = "") -> None:
+        """The facts, or why they could not be had."""
+        self._facts, self._problem = facts, problem
         self.rebuild()
 
     def rebuild(self) -> None:

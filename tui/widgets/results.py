@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.actions import bindings
-from tui.formats import byte_size, factor, milliseconds, rate, shortened
+from tui.formats import byte_size, factor, milliseconds, rate
 from tui.palette import engine_glyph
 from tui.widgets.panel import ENTRY, Piece, Row, RowsView, ascii_only, row, wrapped
 from tui.widgets.table import Column, Line, lay_out
@@ -126,12 +126,13 @@ class ResultsPanel(RowsView):
         return ((f"{glyph} ", f"{ENTRY}{index}"),)
 
     def _explanation(self, rows: int) -> list[Row]:
-        """One line on the entry under the cursor, where there is room for it."""
+        """A few lines on the entry under the cursor, where there is room for them."""
         entry = self.current
-        if entry is None or self.size.height < rows + 2:
+        room = min(3, self.size.height - rows - 1)
+        if entry is None or room < 1:
             return []
         text, tone = explanation(entry)
-        return [row((shortened(text, self.scrollable_content_region.width), tone))]
+        return wrapped(text, self.scrollable_content_region.width, tone)[:room]
 
 
 def _line(entry: LiveEntry, baseline: LiveEntry | None) -> Line:

@@ -1,0 +1,111 @@
+"""Rows that repaint only what changed, tables that fit, text in plain ASCII."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.geometry import Region
+
+from tests.tui.app_support import opened, text_of
+from tui.formats import byte_size, clock, duration, factor, quantity, rate, shortened
+from tui.screens.base import InferScreen
+from tui.widgets.panel import RowsView, in_ascii, row, row_width, spread
+from tui.widgets.table import Column, lay_out
+
+
+class OneView(InferScreen):
+    """A screen of three rows."""
+
+    def compose(self) -> ComposeResult:
+        self.view = RowsView()
+        yield self.view
+
+
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Region, ...]]:
+    """The regions of every repaint that a rows view asks for."""
+    asked: list[tuple[Region, ...]] = []
+    refresh = RowsView.refresh
+
+    def note(self: RowsView, *regions: Region, **options: bool) -> RowsView:
+        asked.append(regions)
+        return refresh(self, *regions, **options)
+
+    monkeypatch.setattr(RowsView, "refresh", note)
+    return asked
+
+
+async def test_only_changed_cells_are_repainted(replayed: None, painted: list) -> None:
+    async with opened() as (app, pilot):
+        screen = OneView()
+        await app.push_screen(screen)
+        screen.view.show_rows([row("one"), row("two ", ("2.000", "strong")), row("three")])
+        await pilot.pause()
+        painted.clear()
+        screen.view.show_rows([row("one"), row("two ", ("2.010", "strong")), row("three")])
+        assert painted == [(Region(7, 1, 1, 1),)]
+        await pilot.pause()
+        assert "two 2.010" in text_of(app)
+        painted.clear()
+        screen.view.show_rows([row("one"), row("two ", ("2.010", "strong")), row("three")])
+        assert painted == [], "nothing changed, nothing is sent"
+
+
+async def test_an_idle_app_asks_for_no_repaint(replayed: None, painted: list) -> None:
+    async with opened() as (_, pilot):
+        # The one reading of the telemetry panel comes half a second after the start.
+        await pilot.pause(0.8)
+        painted.clear()
+        await pilot.pause(1.0)
+        assert painted == []
+
+
+COLUMNS = (
+    Column("name", "name", align="left", stretch=True, minimum=6),
+    Column("a", "a", keep=1, least=5),
+    Column("b", "b", keep=2, least=5),
+)
+LINES = [{"name": "a long name of an engine", "a": ("1.0", "strong"), "b": "2.0"}]
+
+
+@pytest.mark.parametrize("width", range(6, 60))
+def test_a_table_never_is_wider_than_its_panel(width: int) -> None:
+    header, rows = lay_out(COLUMNS, LINES, width)
+    for line in (header, *rows):
+        assert row_width(line) <= width
+
+
+def test_the_least_important_column_goes_first() -> None:
+    def titles(width: int) -> str:
+        return "".join(text for text, _ in lay_out(COLUMNS, LINES, width)[0]).split().__str__()
+
+    assert titles(40) == "['name', 'a', 'b']"
+    assert titles(17) == "['name', 'a']"
+    assert titles(8) == "['name']"
+
+
+def test_spread_puts_text_at_both_ends() -> None:
+    line = spread(row("left"), row(("right", "muted")), 20)
+    assert "".join(text for text, _ in line) == "left           right"
+
+
+@pytest.mark.parametrize("text", ["▸ ✓ ✗ ▶ ■ … ± → █ µ 漢", "plain"])
+def test_ascii_text_is_ascii_and_keeps_its_cells(text: str) -> None:
+    assert in_ascii(text).isascii()
+    assert len(in_ascii(text)) == len(text)
+
+
+def test_figures_are_short_and_carry_their_unit() -> None:
+    assert [byte_size(n) for n in (None, 940, 13_600_000, 5 << 30)] == [
+        "-", "940 B", "13.0 MiB", "5.0 GiB",
+    ]  # fmt: skip
+    assert [quantity(n) for n in (999, 3_504_872, 300_774_272)] == ["999", "3.50 M", "301 M"]
+    assert [duration(s) for s in (0.42, 12, 59.6, 65, 3723)] == [
+        "0.4 s", "12 s", "1:00 min", "1:05 min", "1:02:03 h",
+    ]  # fmt: skip
+    assert [clock(s) for s in (7, 751, 3723)] == ["00:07", "12:31", "1:02:03"]
+    assert [rate(r) for r in (None, 18.84, 1880.4)] == ["-", "18.8", "1,880"]
+    assert [factor(r) for r in (1.0, 12.34, 123.4)] == ["1.00x", "12.3x", "123x"]
+    assert cell_len(shortened("a path that is long", 8)) == 8
+    assert shortened("/a/long/path.toml", 10, keep_end=True) == "…path.toml"

@@ -1,0 +1,127 @@
+"""How the app ends: asked, by a signal, with its terminal or by a fault; nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+
+from engines.errors import InferTuiError
+
+if TYPE_CHECKING:
+    from engines.control import Control
+    from tui.controller import Controller
+
+# A terminal that is gone can leave Textual writing to it for ever: then the process ends itself.
+GIVE_UP_AFTER_S = 3.0
+LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class LeavingApp(App[None]):
+    """An app that ends its run, keeps what was measured and leaves no child behind."""
+
+    controller: Controller
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaving = False
+        # Stops the workers that answer the questions of the start.
+        self._control: Control | None = None
+        self._finished = threading.Event()
+        self._exit_note = ""
+
+    def stop_run(self) -> None:
+        """Stop the run, or the wait for one."""
+        raise NotImplementedError
+
+    def ask_where_to_save(self, then: Callable[[], object] | None = None) -> None:
+        """Save under a name that the user agrees to, and `then` go on."""
+        raise NotImplementedError
+
+    def listen_to_signals(self) -> None:
+        """End in order where the system or a lost connection asks for it."""
+        loop = asyncio.get_running_loop()
+        for number in LEAVING_SIGNALS:
+            loop.add_signal_handler(number, self._leave_by_signal, number)
+
+    def action_interrupt(self) -> None:
+        """ctrl+c: stop the run if one goes; otherwise, or the second time, leave."""
+        asked = type(self.screen).__name__ == "QuitDialog"
+        if self.controller.running and not self.controller.stopping and not asked:
+            self.stop_run()
+            self.notify("Stopping. ctrl+c again leaves.")
+        else:
+            self.leave()
+
+    def action_ask_quit(self) -> None:
+        from tui.dialogs.confirm import Leave, QuitDialog
+
+        if not (self.controller.running or self.controller.unsaved):
+            self.leave()
+            return
+
+        def decide(answer: Leave | None) -> None:
+            if answer == "leave":
+                self.leave()
+            elif answer == "save":
+                self.ask_where_to_save(then=self.leave)
+
+        going = self.controller.running
+        text = "A run is going; leaving stops it. " if going else "These results have no name yet. "
+        text += "What was measured is kept as an autosaved profile (o lists it)."
+        self.push_screen(QuitDialog(text, can_save=not going), decide)
+
+    def leave(self) -> None:
+        """End the run first, while the screen can still say so."""
+        if not self.controller.running or self.leaving:
+            self.exit()
+        else:
+            self.leaving = True
+            self.stop_run()
+
+    def _leave_by_signal(self, number: int) -> None:
+        """The terminal or the system wants the app to end: nobody can be asked anything."""
+        self.controller.stop()
+        threading.Thread(target=self._end_at_all_costs, args=(number,), daemon=True).start()
+        self.exit(return_code=128 + number)
+
+    def _end_at_all_costs(self, number: int) -> None:
+        """Keep what was measured and end the process, should Textual hang on a dead terminal."""
+        self._close_controller()
+        if not self._finished.wait(GIVE_UP_AFTER_S):
+            os._exit(128 + number)
+
+    async def on_unmount(self) -> None:
+        """Whatever ended the app: no child stays, and what was measured is kept."""
+        if self._control is not None:
+            self._control.cancel()
+        await asyncio.to_thread(self._close_controller)
+
+    def _close_controller(self) -> None:
+        try:
+            self.controller.close()
+        except (InferTuiError, OSError) as error:
+            self._exit_note = f"infer-tui: what was measured could not be kept: {error}"
+
+    def run(self, **options: Any) -> None:
+        """Run to the end, and say what could not be said on the screen.
+
+        Garbage collection rests until the first frame: what the start allocates stays anyway, and
+        walking through it is a sixth of the time to that frame.
+        """
+        gc.disable()
+        try:
+            return super().run(**options)
+        finally:
+            gc.enable()
+            self._close_controller()
+            self._finished.set()
+            if self._exit_note:
+                self.error_console.print(self._exit_note)
+
