@@ -112,8 +112,6 @@ class InferTuiApp(LeavingApp):
 
     async def _begin(self) -> None:
         """What waits for the first frame: plots, telemetry, and questions to the workers."""
-        gc.freeze()
-        gc.enable()
         from engines.control import Control
 
         # What is here now stays to the end: later collections need not look at it.
@@ -305,7 +303,7 @@ class InferTuiApp(LeavingApp):
             self.notify(path, title="Picture written", markup=False)
 
     def action_command_palette(self) -> None:
-        from textual.command import CommandPalette
+        from textual.command import CommandPalette, SearchIcon
         from textual.widgets import Input
 
         super().action_command_palette()
@@ -314,5 +312,7 @@ class InferTuiApp(LeavingApp):
             if isinstance(self.screen, CommandPalette):
                 # A cursor that blinks is sent over the line at every blink.
                 self.screen.query_one(Input).cursor_blink = False
+                # Its own icon takes two cells, or none, depending on the terminal.
+                self.screen.query_one(SearchIcon).icon = "/"
 
         self.call_after_refresh(rest)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -28,9 +27,6 @@ def main(arguments: argparse.Namespace) -> int:
     prepare_environment(os.environ, slow, arguments.theme)
     redirect_native_output(paths.ready(paths.state_folder() / "logs") / "app.log")
 
-    # What is made until the first frame stays to the end: a collection finds nothing in it, and the
-    # one that would fall there costs a tenth of the whole start. The app turns it on again.
-    gc.disable()
     from tui.app import InferTuiApp
 
     app = InferTuiApp(plan=plan, slow_line=slow, ascii_only=arguments.ascii)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
     from tui.widgets.histogram import HistogramPanel
     from tui.widgets.latency import LatencyPanel
 
-# How often a run is drawn. What a chart costs on the line: docs/terminal.md.
-NUMBERS_EVERY_S = 0.25
-CHARTS_EVERY_S = 0.25
-CHARTS_EVERY_S_SLOW = 0.5
+# How often a run is drawn. A chart costs more than all numbers together, on the processor and on
+# the line: the two take turns, so that no tick draws both.
+TICK_S = 0.25
+CHART_EVERY_TICKS = 2
+CHART_EVERY_TICKS_SLOW = 4
 
 
 class BenchScreen(BenchActions):
@@ -46,7 +49,8 @@ class BenchScreen(BenchActions):
         self._latency: LatencyPanel | None = None
         self._histogram: HistogramPanel | None = None
         self._timer: Timer | None = None
-        self._drawn: tuple[int, int] = (-1, -1)
+        # The revision of the run that each part shows.
+        self._drawn: dict[str, int] = {}
         self._ticks = 0
 
     def compose(self) -> ComposeResult:
@@ -58,7 +62,7 @@ class BenchScreen(BenchActions):
         yield self.frame
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(NUMBERS_EVERY_S, self._tick, pause=True)
+        self._timer = self.set_interval(TICK_S, self._tick, pause=True)
         self.show_title()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -86,7 +90,11 @@ class BenchScreen(BenchActions):
     # Drawing
 
     async def mount_plots(self) -> None:
-        """Bring in the two plots, after the first frame."""
+        """Bring in the two plots, after the first frame.
+
+        plotext takes a third of a second to import: in a thread, keys are answered meanwhile.
+        """
+        await asyncio.to_thread(import_module, "plotext")
         from tui.widgets.histogram import HistogramPanel
         from tui.widgets.latency import LatencyPanel
 
@@ -116,26 +124,38 @@ class BenchScreen(BenchActions):
     def draw(self) -> None:
         """Draw everything as it is now."""
         self._show_numbers()
-        self._show_charts()
+        self._show_latency()
+        self._show_histogram()
         self.show_title()
         self.engines.show_states(self._engine_states())
         self.refresh_bindings()
 
     def _tick(self) -> None:
-        """Draw what is due. The clock in the title moves each second, the rest only with events."""
+        """Draw what is due. Clocks move each second, the rest only with the run's revision."""
         self._ticks += 1
         live = self.infer.controller.live
         if live is None or not self.is_current:
             return
         self.show_title()
         self.frame.conversion.show(live)
-        if self._drawn[0] != live.revision:
+        if self._behind("numbers"):
             self._show_numbers()
             self.engines.show_states(self._engine_states())
-        charts_every = CHARTS_EVERY_S_SLOW if self.infer.slow_line else CHARTS_EVERY_S
-        charts_due = self._ticks % max(1, round(charts_every / NUMBERS_EVERY_S)) == 0
-        if charts_due and self._drawn[1] != live.revision:
-            self._show_charts()
+        slow = self.infer.slow_line
+        every = CHART_EVERY_TICKS_SLOW if slow else CHART_EVERY_TICKS
+        turn = self._ticks % every
+        if turn == 0 and self._behind("latency"):
+            self._show_latency()
+        elif turn == every // 2 and self._behind("histogram"):
+            self._show_histogram()
+
+    def _behind(self, part: str) -> bool:
+        """Whether the run has moved on since `part` was drawn; if so, it is taken as drawn now."""
+        live = self.infer.controller.live
+        revision = live.revision if live else -1
+        behind = self._drawn.get(part) != revision
+        self._drawn[part] = revision
+        return behind
 
     def _show_numbers(self) -> None:
         live = self.infer.controller.live
@@ -143,14 +163,14 @@ class BenchScreen(BenchActions):
         self.frame.conversion.show(live)
         if self._latency is not None:
             self._latency.show(live, self.results.plotted, plot=False)
-        self._drawn = (live.revision if live else -1, self._drawn[1])
 
-    def _show_charts(self) -> None:
-        live = self.infer.controller.live
-        if self._latency is not None and self._histogram is not None:
-            self._latency.show(live, self.results.plotted)
-            self._histogram.show(live, self.results.plotted)
-        self._drawn = (self._drawn[0], live.revision if live else -1)
+    def _show_latency(self) -> None:
+        if self._latency is not None:
+            self._latency.show(self.infer.controller.live, self.results.plotted)
+
+    def _show_histogram(self) -> None:
+        if self._histogram is not None:
+            self._histogram.show(self.infer.controller.live, self.results.plotted)
 
     def _engine_states(self) -> dict[int, Piece]:
         """What the run makes of each engine row: its entry at work, or else its latest state."""
@@ -165,11 +185,17 @@ class BenchScreen(BenchActions):
         return states
 
     def show_title(self) -> None:
-        """The model and how it is measured, and how far the run is."""
+        """The model and how it is measured, and how far the run is.
+
+        With a saved profile in the panels they are that profile's.
+        """
+        model, measurement = self.infer.model, self.infer.measurement
+        live = self.infer.controller.live
+        if live is not None and live.plan is not None and self.infer.controller.drive is None:
+            model, measurement = live.plan.model, live.plan.measurement
         left = row(
-            (self.infer.model.label, "strong"),
-            (f"  measured {measurement_words(self.infer.measurement)}", "muted"),
-        )  # fmt: skip
+            (model.label, "strong"), (f"  measured {measurement_words(measurement)}", "muted")
+        )
         self.frame.title_bar.show(left, self._run_words())
 
     def _run_words(self) -> Row:

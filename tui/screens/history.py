@@ -231,6 +231,8 @@ class HistoryScreen(Page):
                 rows.toggle_mark()
             if len(rows.marked) == COMPARED:
                 self.action_compare_marked()
+            else:
+                self.notify("A comparison takes two: mark another one (space)", severity="warning")
             self.refresh_bindings()
         elif item.path is not None:
             self.infer.open_saved(item.path)

@@ -1,0 +1,215 @@
+"""Pictures of the bench's states, at both sizes, with frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textual.pilot import Pilot
+
+from engines.events import (
+    EngineFinished,
+    Event,
+    JobDone,
+    JobStarted,
+    Progress,
+    RunFinished,
+    RunStarted,
+    Samples,
+)
+from engines.machine import TelemetrySample
+from engines.plan import EngineSpec, unique_labels
+from engines.results import (
+    AccuracyRecord,
+    EngineResult,
+    LatencyRecord,
+    PercentileRecord,
+    StopRecord,
+    WarmUpRecord,
+)
+from engines.statistics import summarise
+from tests.tui.app_support import TINY, Small, Wide, answers, plan_of, until
+from tests.tui.conftest import facts_of
+from tui import controller as controller_module
+from tui.app import InferTuiApp
+from tui.controller import Controller, Drive
+from tui.live import LiveRun
+
+GIB = 1 << 30
+MEDIANS = {"eager": 6.4, "compile": 4.1, "onnxruntime": 2.05}
+SPECS = tuple(EngineSpec(engine=name, device="cpu") for name in MEDIANS)
+LABELS = unique_labels(SPECS)
+
+
+class FrozenApp(InferTuiApp):
+    """The app with what changes from machine to machine and moment to moment held fixed."""
+
+    def __init__(self, *, answered: bool = True, theme: str = "infer-dark", **options) -> None:
+        super().__init__(plan=plan_of(*SPECS), **options)
+        self.theme = theme
+        self.answered = answered
+        self.frozen = False
+
+    async def _begin(self) -> None:
+        await self.bench.mount_plots()
+        for _ in range(4):
+            self.bench.telemetry.show_sample(
+                TelemetrySample(0.0, 37.0, 6 * GIB, 16 * GIB, 1.25, cpu_mhz=2600.0)
+            )
+        if self.answered:
+            for availability in answers():
+                self.selection.answer(availability)
+            self.bench.engines.rebuild()
+            self.controller.facts = facts_of(TINY)
+            self.bench.model_panel.show_answer(facts_of(TINY))
+        self.frozen = True
+
+
+def latencies(engine: str, count: int) -> np.ndarray:
+    rng = np.random.default_rng(len(engine))
+    return MEDIANS[engine] * np.exp(0.02 * rng.gamma(2.0, 1.0, count))
+
+
+def result(engine: str, samples: np.ndarray) -> EngineResult:
+    """What a run of these samples comes to."""
+    summary = summarise(samples)
+    percentiles = tuple(
+        PercentileRecord(percentile=one.percentile, needs=one.floor, value_ms=one.value,
+                         low_ms=one.low, high_ms=one.high)
+        for one in summary.percentiles
+    )  # fmt: skip
+    index = list(MEDIANS).index(engine)
+    return EngineResult(
+        label=LABELS[index], spec=SPECS[index], status="ok",
+        latency=LatencyRecord(n=summary.n, mean_ms=summary.mean, min_ms=summary.minimum,
+                              max_ms=summary.maximum, percentiles=percentiles),
+        throughput=1000.0 / summary.mean,
+        warm_up=WarmUpRecord(n=50, seconds=0.5, settled=True, reason="settled"),
+        stop=StopRecord(reason="the median is known to 1 %", seconds=3.0),
+        accuracy=AccuracyRecord(images=64, max_error=1e-6, mean_error=1e-7, cosine=1.0,
+                                top1_agreement=1.0, nan_count=0, tolerance_cosine=0.999,
+                                within_tolerance=True),
+        peak_host_bytes=300 << 20,
+    )  # fmt: skip
+
+
+def preparation() -> list[Event]:
+    return [
+        RunStarted(plan_of(*SPECS), LABELS, "frozen"),
+        JobStarted("w", "weights", "weights of mobilenetv2 0.35 @ 96"),
+        JobDone("w", "weights", 0.0, cached=True, size_bytes=1_700_000, path="/cache/weights.pt"),
+        JobStarted("o", "export", "mobilenetv2 0.35 @ 96 → ONNX fp32", why="torch 2.12 → 2.13"),
+        JobDone("o", "export", 1.3, size_bytes=1_600_000, path="/cache/model.onnx"),
+    ]
+
+
+def measured(engine: str, count: int = 900) -> list[Event]:
+    """An entry up to its last sample."""
+    index = list(MEDIANS).index(engine)
+    job = f"b{index}"
+    samples = latencies(engine, count)
+    return [
+        JobStarted(job, "benchmark", LABELS[index], index),
+        Progress(job, "warm-up"),
+        Samples(job, index, "warm-up", 0.0, 2 * samples[:50]),
+        Progress(job, "measuring"),
+        Samples(job, index, "measuring", 1.0, samples),
+    ]
+
+
+def finished(engine: str) -> list[Event]:
+    index = list(MEDIANS).index(engine)
+    done = EngineFinished(index, result(engine, latencies(engine, 900)))
+    return [*measured(engine), JobDone(f"b{index}", "benchmark", 8.0, entry=index), done]
+
+
+def broken(status: str, reason: str, hint: str, index: int) -> list[Event]:
+    spec, label = SPECS[index], LABELS[index]
+    found = EngineResult(label=label, spec=spec, status=status, reason=reason, hint=hint)
+    return [EngineFinished(index, found)]
+
+
+RUNNING = [*preparation(), *finished("eager"), *measured("compile", 300)]
+COMPLETE = [
+    *preparation(), *finished("eager"), *finished("compile"), *finished("onnxruntime"),
+    RunFinished("complete", 32.0),
+]  # fmt: skip
+BROKEN = [
+    *preparation(),
+    *finished("eager"),
+    *broken("failed", "the worker was killed by SIGKILL while measuring", "out of memory?", 1),
+    *broken("invalid", "its outputs differ from the FP32 reference: cosine 0.61", "see below", 2),
+    RunFinished("complete", 32.0),
+]
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controller_module, "END_WITHIN_S", 0.0)
+    monkeypatch.setattr(Controller, "elapsed_s", 12.0)
+    monkeypatch.setattr(Controller, "autosave", lambda self: None)
+
+
+def showing(events: list[Event], *keys: str) -> Callable[[Pilot[None]], object]:
+    """Let the app show a run of these events, then press `keys`."""
+
+    async def prepare(pilot: Pilot[None]) -> None:
+        app = pilot.app
+        await until(pilot, lambda: app.frozen)
+        await pilot.pause()
+        if events:
+            live = LiveRun(clock=lambda: 100.0)
+            for event in events:
+                live.apply(event)
+            app.controller.live = live
+            app.controller.drive = Drive(plan_of(*SPECS), (), lambda: None)
+            if live.ending is not None:
+                app.controller.drive._over.set()
+                app.controller.saved_as = Path("2026-11-22T12-00-00-mobilenetv2.toml")
+            app.bench.draw()
+        await pilot.press(*keys)
+        await pilot.pause()
+
+    return prepare
+
+
+@pytest.mark.parametrize("size", [Wide, Small], ids=["120x40", "80x24"])
+@pytest.mark.parametrize(
+    ("events", "keys"),
+    [([], ()), (RUNNING, ("6",)), (COMPLETE, ("4",)), (BROKEN, ("6", "down"))],
+    ids=["empty", "running", "complete", "broken"],
+)
+def test_bench(snap_compare, size, events, keys) -> None:
+    assert snap_compare(FrozenApp(), terminal_size=size, run_before=showing(events, *keys))
+
+
+def test_bench_while_engines_are_checked(snap_compare) -> None:
+    app = FrozenApp(answered=False)
+    assert snap_compare(app, terminal_size=Wide, run_before=showing([]))
+
+
+@pytest.mark.parametrize("theme", ["infer-light", "ansi-dark"])
+def test_bench_in_another_theme(snap_compare, theme) -> None:
+    app = FrozenApp(theme=theme)
+    assert snap_compare(app, terminal_size=Wide, run_before=showing(COMPLETE, "6"))
+
+
+def test_bench_in_ascii(snap_compare) -> None:
+    app = FrozenApp(ascii_only=True)
+    assert snap_compare(app, terminal_size=Wide, run_before=showing(COMPLETE, "6"))
+
+
+def test_too_small(snap_compare) -> None:
+    assert snap_compare(FrozenApp(), terminal_size=(40, 10), run_before=showing([]))
+
+
+@pytest.mark.parametrize("key", ["p", "n", "enter", "i"])
+def test_dialogs(snap_compare, key) -> None:
+    assert snap_compare(FrozenApp(), terminal_size=Small, run_before=showing([], key))
+
+
+def test_details(snap_compare) -> None:
+    prepare = showing(COMPLETE, "6", "enter")
+    assert snap_compare(FrozenApp(), terminal_size=Wide, run_before=prepare)
