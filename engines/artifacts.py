@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from engines import paths
+from engines import files, paths
 from engines.control import Control
 from engines.errors import Cancelled, FileError
 from engines.plan import Record
@@ -99,7 +99,7 @@ class Cache:
             if isinstance(found, Artifact):
                 yield found
                 return
-            temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            temporary = _fresh_folder(folder)
             try:
                 yield Making(self, kind, slot, dict(parts), folder, temporary)
             finally:
@@ -110,7 +110,7 @@ class Cache:
         file = self.root / kind / slot / LAST
         with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(file, json.dumps({"seconds": seconds}).encode())
+            files.replace(file, json.dumps({"seconds": seconds}).encode(), durable=False)
 
     def last_seconds(self, kind: str, slot: str) -> float | None:
         """How long this work took the last time, None if that is not known."""
@@ -171,10 +171,7 @@ class Making:
                 shutil.rmtree(self.place)
             os.rename(self.folder, self.place)
         except OSError as error:
-            raise FileError(
-                f"can't keep {path.name} in {self.place.parent}: {error.strerror or error}",
-                hint="free some space, or set XDG_CACHE_HOME to another folder",
-            ) from error
+            raise _unwritable(self.place.parent, error) from error
         self.cache.remember(self.kind, self.slot, seconds)
         return Artifact(self.place / file, meta)
 
@@ -204,25 +201,34 @@ def read_meta(folder: Path) -> Meta | None:
         return None
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write `path` whole or not at all. OSError as the system gives it; no temporary is left."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+def _fresh_folder(place: Path) -> Path:
+    """An empty folder to make the artifact of `place` in; call it with the lock held.
+
+    What a killed process left half-made for the same place goes first.
+    """
+    for left in place.parent.glob(f".{place.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
+        return Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    except OSError as error:
+        raise _unwritable(place.parent, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> FileError:
+    return FileError(
+        f"can't write in the cache {folder}: {error.strerror or error}",
+        hint="free some space, or set XDG_CACHE_HOME to another folder",
+    )
 
 
 @contextlib.contextmanager
 def _lock(path: Path, control: Control) -> Iterator[None]:
     """Hold an advisory lock; the kernel frees it when its process ends, however it ends."""
-    with path.open("a") as file:
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    with file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

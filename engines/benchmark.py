@@ -161,19 +161,17 @@ class Benchmark:
     def _measure(self, worker: WorkerProcess) -> Steps:
         """Fill `self._taken` as it goes, so that an early end leaves what there is."""
         plan, taken = self._measurement, self._taken
-        unmet: tuple[str, ...] = ()
+        decided: statistics.Stop | None = None
         if plan.iterations is not None or plan.seconds is not None:
             yield from self._sample(
                 worker, "measuring", taken, None, iterations=plan.iterations, seconds=plan.seconds
             )
-            reason = self._fixed_reason(plan, taken)
         else:
             rule = statistics.StopRule(
                 min_seconds=plan.min_seconds,
                 max_seconds=plan.max_seconds,
                 half_width=plan.median_half_width,
             )
-            decided = None
 
             def ended() -> bool:
                 nonlocal decided
@@ -182,13 +180,20 @@ class Benchmark:
 
             yield from self._sample(worker, "measuring", taken, ended, seconds=plan.max_seconds)
             decided = decided or rule.decide(taken.all(), max(taken.seconds, plan.max_seconds))
-            reason, unmet = (decided.reason, decided.unmet) if decided else ("", ())
-        if worker.cancelled:
-            reason, unmet = Cancelled().message, ()
-        self._found["stop"] = StopRecord(reason=reason, seconds=taken.seconds, unmet=unmet)
+        self._found["stop"] = StopRecord(
+            reason=self._why_stopped(worker, decided),
+            seconds=taken.seconds,
+            unmet=decided.unmet if decided and not worker.cancelled else (),
+        )
 
-    def _fixed_reason(self, plan: Measurement, taken: Taken) -> str:
-        if plan.iterations is not None and taken.n >= plan.iterations:
+    def _why_stopped(self, worker: WorkerProcess, decided: statistics.Stop | None) -> str:
+        """What ended the measurement: the user first, whatever limit the plan had."""
+        plan = self._measurement
+        if worker.cancelled:
+            return Cancelled().message
+        if decided is not None:
+            return decided.reason
+        if plan.iterations is not None:
             return f"{plan.iterations} iterations were asked for"
         return f"{plan.seconds:g} s were asked for"
 

@@ -53,14 +53,16 @@ class Gpus:
             import pynvml
 
             pynvml.nvmlInit()
+            self.driver = _text(pynvml.nvmlSystemGetDriverVersion())
+            handles = [
+                pynvml.nvmlDeviceGetHandleByIndex(index)
+                for index in range(pynvml.nvmlDeviceGetCount())
+            ]
         except Exception as error:  # pynvml's errors share no base with ImportError
             self.problem = f"no NVIDIA GPU: {error}"
             return
-        self._nvml = pynvml
-        self.driver = _text(pynvml.nvmlSystemGetDriverVersion())
-        count = pynvml.nvmlDeviceGetCount()
-        self._handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
-        if not count:
+        self._nvml, self._handles = pynvml, handles
+        if not handles:
             self.problem = "the NVIDIA driver lists no GPU"
 
     def facts(self) -> tuple[GpuFacts, ...]:
@@ -100,8 +102,8 @@ class Gpus:
         limit = self._ask(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
         return GpuFacts(
             index=index,
-            name=_text(nvml.nvmlDeviceGetName(handle)),
-            uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
+            name=_text(self._ask(lambda: nvml.nvmlDeviceGetName(handle)) or "unknown"),
+            uuid=_text(self._ask(lambda: nvml.nvmlDeviceGetUUID(handle)) or "unknown"),
             memory_bytes=int(memory.total) if memory else None,
             compute_capability="{}.{}".format(*capability) if capability else None,
             power_limit_w=limit / MILLIWATTS if limit is not None else None,
@@ -114,7 +116,7 @@ class Gpus:
         power = self._ask(lambda: nvml.nvmlDeviceGetPowerUsage(handle))
         return GpuSample(
             index=index,
-            name=_text(nvml.nvmlDeviceGetName(handle)),
+            name=_text(self._ask(lambda: nvml.nvmlDeviceGetName(handle)) or "unknown"),
             utilisation_percent=float(rates.gpu) if rates else None,
             memory_used_bytes=int(memory.used) if memory else None,
             memory_total_bytes=int(memory.total) if memory else None,

@@ -17,6 +17,9 @@ SETTINGS = {
     "PYTHONUNBUFFERED": "1",
     # Inductor then compiles inside the worker, so that ending its process group ends everything.
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    # ONNX Runtime 1.32 otherwise reports its use over the network, from a thread of its own beside
+    # the timed loop.
+    "ORT_DISABLE_TELEMETRY": "1",
 }
 
 

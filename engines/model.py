@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from engines import paths
-from engines.artifacts import Artifact, replace_file
+from engines import files, paths
+from engines.artifacts import Artifact, Cache
 from engines.control import Control
 from engines.errors import FileError
 from engines.plan import ModelSpec, Record
-from engines.preparation import Preparation
+from engines.preparation import Preparation, summary_order, weights_order
 
 T = TypeVar("T")
 
@@ -66,6 +67,22 @@ def describe(model: ModelSpec, control: Control | None = None) -> ModelFacts:
         return facts_of(model, weights, finish(preparation.summary(model)))
 
 
+def kept_facts(model: ModelSpec) -> ModelFacts | None:
+    """The facts of `model` if they were found out before; starts no worker to find them."""
+    cache = Cache()
+    try:
+        kept = [
+            cache.find(order.kind, order.slot, order.parts)
+            for order in (weights_order(model), summary_order(model))
+        ]
+        weights, summary = kept
+        if isinstance(weights, Artifact) and isinstance(summary, Artifact):
+            return facts_of(model, weights, summary)
+    except FileError:
+        pass
+    return None
+
+
 def facts_of(model: ModelSpec, weights: Artifact, summary: Artifact) -> ModelFacts:
     """Put the facts together from the two artifacts that hold them."""
     try:
@@ -106,9 +123,11 @@ def export(model: ModelSpec, path: Path, control: Control | None = None) -> Path
     with _preparation("export", control) as preparation:
         weights = finish(preparation.weights(model))
         artifact = finish(preparation.onnx(model, weights))
-    target = path.expanduser().absolute()
+    target = Path(os.path.realpath(path.expanduser()))
+    if target.exists() and not target.is_file():
+        raise FileError(f"can't write {target}: it is not a file", hint="choose another by -o")
     try:
-        replace_file(target, artifact.path.read_bytes())
+        files.replace(target, artifact.path.read_bytes())
     except OSError as error:
         raise FileError(
             f"can't write {target}: {error.strerror or error}", hint="choose another file by -o"

@@ -5,6 +5,7 @@ Each function returns a folder that may not exist yet; `ready` makes one and say
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -16,22 +17,27 @@ APP = "infer-tui"
 
 def cache_folder() -> Path:
     """Conversions, compiled code and answers that can be made again."""
-    return Path(platformdirs.user_cache_dir(APP))
+    return _folder(platformdirs.user_cache_dir)
 
 
 def data_folder() -> Path:
     """What a user measured and would miss: the profiles."""
-    return Path(platformdirs.user_data_dir(APP))
+    return _folder(platformdirs.user_data_dir)
 
 
 def state_folder() -> Path:
     """Logs and what the app remembers between starts."""
-    return Path(platformdirs.user_state_dir(APP))
+    return _folder(platformdirs.user_state_dir)
 
 
-def config_folder() -> Path:
-    """The user's own `config.toml`."""
-    return Path(platformdirs.user_config_dir(APP))
+def _folder(of: Callable[[str], str]) -> Path:
+    try:
+        return Path(of(APP))
+    except RuntimeError as error:
+        # A user without a name and without HOME, as containers have.
+        raise FileError(
+            "there is no home folder to keep anything in", hint="set HOME or the XDG variables"
+        ) from error
 
 
 def ready(folder: Path) -> Path:

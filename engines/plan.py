@@ -24,7 +24,8 @@ DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda")
 ARTICLE_ITERATIONS = 100
 
 Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
+# A day: what is longer is a slip of the finger, and infinity no clock can hold.
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -51,36 +51,11 @@ class Preparation:
 
     def weights(self, model: ModelSpec) -> Work:
         """The state dict that every engine loads; its digest is in the artifact's facts."""
-        parts = {"architecture": _architecture(model), "recipe": WEIGHTS_RECIPE}
-        if model.weights:
-            parts["file"] = _digest_of_user_file(model.weights)
-        else:
-            parts["seed"] = str(model.seed)
-        return self._have(
-            Order(
-                kind="weights",
-                title=f"weights of {model.label}",
-                slot=_slot(model),
-                parts=parts,
-                file="weights.pt",
-                do="weights",
-                fields={"model": _fields(model)},
-            )
-        )
+        return self._have(weights_order(model))
 
     def summary(self, model: ModelSpec) -> Work:
         """The layer table, as JSON."""
-        return self._have(
-            Order(
-                kind="summary",
-                title=f"layers of {model.label}",
-                slot=_slot(model),
-                parts={"architecture": _architecture(model), "recipe": SUMMARY_RECIPE},
-                file="summary.json",
-                do="describe",
-                fields={"model": _fields(model)},
-            )
-        )
+        return self._have(summary_order(model))
 
     def onnx(self, model: ModelSpec, weights: Artifact) -> Work:
         """The ONNX file: FP32, dynamic batch."""
@@ -112,6 +87,7 @@ class Preparation:
             "weights": weights.meta.facts["digest"],
             "input seed": str(input_seed),
             "images": str(images),
+            "torch": _version("torch"),
         }
         return self._have(
             Order(
@@ -164,7 +140,7 @@ class Preparation:
 
     def _have(self, order: Order) -> Work:
         """Find or make the artifact of `order`, and say so by events."""
-        job = f"{order.kind} {order.slot}"
+        job = f"{order.kind}: {order.title}"
         began = time.monotonic()
         found = self.cache.find(order.kind, order.slot, order.parts)
         yield JobStarted(
@@ -203,7 +179,6 @@ class Preparation:
         with self.cache.making(order.kind, order.slot, order.parts, self._control) as making:
             if not isinstance(making, Making):
                 return making
-            began = time.monotonic()
             if self._worker is None:
                 yield Progress(job, "starting")
             path = making.folder / order.file
@@ -213,7 +188,43 @@ class Preparation:
                 try:
                     next(asking)
                 except StopIteration as answer:
-                    return making.keep(order.file, time.monotonic() - began, answer.value)
+                    # The worker's own time: that of starting it belongs to no one artifact.
+                    took_s = self._worker.took_s if self._worker else 0.0
+                    return making.keep(order.file, took_s, answer.value)
+
+
+def weights_order(model: ModelSpec) -> Order:
+    """The weights; FileError where the user's own file can't be read.
+
+    The built-in ones are the same bytes under every torch, so that its version is not a part.
+    """
+    parts = {"architecture": _architecture(model), "recipe": WEIGHTS_RECIPE}
+    if model.weights:
+        parts["file"] = _digest_of_user_file(model.weights)
+    else:
+        parts["seed"] = str(model.seed)
+    return Order(
+        kind="weights",
+        title=f"weights of {model.label}",
+        slot=_slot(model),
+        parts=parts,
+        file="weights.pt",
+        do="weights",
+        fields={"model": _fields(model)},
+    )
+
+
+def summary_order(model: ModelSpec) -> Order:
+    """The layer table."""
+    return Order(
+        kind="summary",
+        title=f"layers of {model.label}",
+        slot=_slot(model),
+        parts={"architecture": _architecture(model), "recipe": SUMMARY_RECIPE},
+        file="summary.json",
+        do="describe",
+        fields={"model": _fields(model)},
+    )
 
 
 def _fields(model: ModelSpec) -> dict[str, Any]:
@@ -229,7 +240,8 @@ def _slot(model: ModelSpec) -> str:
 
 
 def _architecture(model: ModelSpec) -> str:
-    return _slot(model)
+    """What a layer's shape depends on; the slot shows the width to six digits only."""
+    return f"{model.name} {model.width!r} {model.input_size} {model.classes}"
 
 
 def _version(package: str) -> str:

@@ -15,9 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
+
 from engines import launch
 from engines.control import Control
-from engines.errors import Cancelled, UsageError, WorkerFailed
+from engines.errors import Cancelled, FileError, UsageError, WorkerFailed
 from engines.worker.protocol import Decoder, Frame, Message, ProtocolError, encode
 
 # After a polite request to stop; an inference or a compilation may take longer than that.
@@ -27,6 +29,24 @@ FAREWELL_S = 1.0
 CHUNK = 1 << 16
 LOG_TAIL_BYTES = 4096
 LOG_TAIL_LINES = 12
+
+# What a worker is doing, in words that finish "was killed while ...".
+DOING = {
+    "probe": "looking for engines",
+    "weights": "making the weights",
+    "describe": "describing the model",
+    "graph": "drawing the graph",
+    "export": "exporting to ONNX",
+    "reference": "computing the FP32 reference",
+    "load": "loading",
+    "check": "checking its outputs",
+    "checking": "checking its outputs",
+    "warm-up": "warming up",
+    "measure": "measuring",
+}
+
+# Before the number of the process that made it, so that others can tell when it is left over.
+SCRATCH = "infer-tui-"
 
 SIGNAL_HINTS: dict[int, str] = {
     signal.SIGSEGV: "a native library crashed; its trace is in the log",
@@ -41,20 +61,30 @@ class WorkerProcess:
     """One child process that answers one request at a time.
 
     Use it as a context manager: leaving it ends the process and everything that it started.
+    `took_s` is how long the worker was busy with the last request that it answered.
     """
+
+    took_s = 0.0
 
     def __init__(self, log: Path, control: Control) -> None:
         self.log = log
-        self.hello: Message = {}
         self._control = control
-        self._folder = Path(tempfile.mkdtemp(prefix="infer-tui-"))
         self._oom_kills = oom_kills()
         self._decoder = Decoder()
         self._frames: list[Frame] = []
         self._next_id = 0
         self._doing = "starting"
-        with log.open("ab") as file:
-            self._process = launch.start(self._folder, file)
+        sweep_scratch_folders()
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("ab") as file:
+                self._log_start = file.tell()
+                self._process = launch.start(self._folder, file)
+        except OSError as error:
+            raise WorkerFailed(
+                f"a worker can't be started: {error}", hint="it needs room in its log and in TMPDIR"
+            ) from error
 
     @property
     def pid(self) -> int:
@@ -68,7 +98,6 @@ class WorkerProcess:
     def greet(self) -> Message:
         """Wait for the worker's first word. Raises WorkerFailed where it can't start."""
         message, _ = self._receive(deadline=None, heed_cancel=True)
-        self.hello = message
         return message
 
     def ask(self, do: str, **fields: Any) -> Generator[Frame, None, dict[str, Any]]:
@@ -78,7 +107,7 @@ class WorkerProcess:
         Cancelled where the user stops work that gives no result within two seconds.
         """
         self._next_id += 1
-        self._doing = do
+        self._doing = DOING.get(do, do)
         self._send({"do": do, "id": self._next_id, **fields})
         deadline: float | None = None
         while True:
@@ -90,12 +119,14 @@ class WorkerProcess:
                 continue
             event = message["event"]
             if event == "done":
+                self.took_s = float(message.get("seconds", 0.0))
                 result: dict[str, Any] = message["result"]
                 return result
             if event == "failed":
                 raise self._failure(message)
             if event == "progress":
-                self._doing = message["phase"]
+                phase = str(message["phase"])
+                self._doing = DOING.get(phase, phase)
             yield message, payload
 
     def stop(self) -> None:
@@ -178,6 +209,8 @@ class WorkerProcess:
     def _failure(self, message: Message) -> Exception:
         if message["kind"] == "usage":
             return UsageError(message["message"], hint=message["hint"])
+        if message["kind"] == "file":
+            return FileError(message["message"], hint=message["hint"])
         return WorkerFailed(message["message"], hint=message["hint"], log_tail=self.log_tail())
 
     def _death(self) -> WorkerFailed:
@@ -203,7 +236,8 @@ class WorkerProcess:
         """The last lines that the worker or its libraries wrote."""
         try:
             with self.log.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(self._log_start, end - LOG_TAIL_BYTES))
                 lines = file.read().decode(errors="replace").splitlines()
         except OSError:
             return ""
@@ -211,6 +245,14 @@ class WorkerProcess:
 
 
 CANCEL_ASKED: Message = {"event": "cancel asked"}
+
+
+def sweep_scratch_folders() -> None:
+    """Remove the scratch folders of drivers that were killed and could not do it themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
+        owner = folder.name.removeprefix(SCRATCH).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def signal_name(number: int) -> str:

@@ -72,14 +72,13 @@ class Option:
 class Engine:
     """One engine of the catalogue.
 
-    `precisions` maps each device it can use to the precisions it has there. `install` is the extra
-    of this package that brings its framework. `needs_onnx` engines load an exported ONNX file.
+    `precisions` maps each device it can use to the precisions it has there. `needs_onnx` engines
+    load an exported ONNX file, `needs_build` ones an engine file built from it.
     """
 
     name: str
     title: str
     precisions: Mapping[Device, tuple[Precision, ...]]
-    extra: str
     options: tuple[Option, ...] = ()
     needs_onnx: bool = False
     needs_build: bool = False
@@ -112,7 +111,6 @@ EAGER = Engine(
     name="eager",
     title="PyTorch eager",
     precisions={"cpu": ("fp32", "bf16"), "cuda": ("fp32", "tf32", "fp16", "bf16")},
-    extra="cpu",
     options=(THREADS, CHANNELS_LAST),
 )
 
@@ -120,7 +118,6 @@ COMPILE = Engine(
     name="compile",
     title="torch.compile",
     precisions={"cpu": ("fp32", "bf16"), "cuda": ("fp32", "tf32", "fp16", "bf16")},
-    extra="cpu",
     options=(
         Option(
             "mode",
@@ -137,7 +134,6 @@ ONNXRUNTIME = Engine(
     name="onnxruntime",
     title="ONNX Runtime",
     precisions={"cpu": ("fp32",), "cuda": ("fp32", "tf32", "fp16")},
-    extra="cpu",
     options=(
         Option(
             "graph_optimization_level",
@@ -165,7 +161,6 @@ TENSORRT = Engine(
     name="tensorrt",
     title="TensorRT",
     precisions={"cuda": ("fp32", "tf32", "fp16", "bf16", "int8")},
-    extra="tensorrt",
     needs_onnx=True,
     needs_build=True,
 )
@@ -174,7 +169,6 @@ TENSORRT_RTX = Engine(
     name="tensorrt-rtx",
     title="TensorRT-RTX",
     precisions={"cuda": ("fp32", "tf32", "fp16", "bf16", "int8")},
-    extra="rtx",
     needs_onnx=True,
     needs_build=True,
 )
@@ -212,6 +206,11 @@ def check(spec: EngineSpec) -> None:
     """Raise UsageError where `spec` asks for what its engine does not have."""
     engine = find(spec.engine)
     precision(spec.precision)
+    if spec.environment:
+        raise UsageError(
+            f"environment '{spec.environment}' is not known here",
+            hint="remove it: this version runs every engine in its own interpreter",
+        )
     if spec.device != "auto" and spec.device not in engine.devices:
         raise UsageError(
             f"{engine.name} does not run on '{spec.device}'",
@@ -228,17 +227,33 @@ def check(spec: EngineSpec) -> None:
         engine.option(name).check(value)
 
 
+def possible(spec: EngineSpec) -> bool:
+    """Whether `check` has nothing to say against `spec`."""
+    try:
+        check(spec)
+    except UsageError:
+        return False
+    return True
+
+
+def able_devices(spec: EngineSpec) -> tuple[Device, ...]:
+    """The devices that `spec` may come to run on: its own, or all that have its precision."""
+    if spec.device != "auto":
+        return (spec.device,)
+    precisions = find(spec.engine).precisions
+    return tuple(device for device in precisions if spec.precision in precisions[device])
+
+
 def pairs_of(spec: EngineSpec) -> tuple[tuple[str, Device], ...]:
     """The engine with each device that `spec` may come to run on."""
-    devices = find(spec.engine).devices if spec.device == "auto" else (spec.device,)
-    return tuple((spec.engine, device) for device in devices)
+    return tuple((spec.engine, device) for device in able_devices(spec))
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
     """Whether `engine` can run on `device` under one interpreter, and if not, why and what to do.
 
-    `install` is the command that would make it available, empty where no command can.
+    `install` says what would make it available, empty where nothing is known to.
     """
 
     engine: str

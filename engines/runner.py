@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
+import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping
 from datetime import UTC, datetime
@@ -43,6 +45,8 @@ CHECKED_IMAGES = 64
 # The reference is computed in batches of this many: larger ones gain nothing on a CPU.
 REFERENCE_BATCH = 8
 KEPT_LOG_FOLDERS = 20
+# A folder of logs that nothing was added to for a day belongs to no run that still goes.
+LONGEST_RUN_S = 86_400
 GIB = 1 << 30
 
 
@@ -114,13 +118,9 @@ class Run:
             summary = yield from making.summary(self._plan.model)
             check_memory(self._plan, facts_of(self._plan.model, weights, summary))
             references = {}
-            for batch in dict.fromkeys(self._plan.engines[index].batch for index in ready):
-                references[batch] = yield from making.reference(
-                    self._plan.model,
-                    weights,
-                    self._plan.input_seed,
-                    checked_images(batch),
-                    min(batch, REFERENCE_BATCH),
+            for images in dict.fromkeys(self._images(index) for index in ready):
+                references[images] = yield from making.reference(
+                    self._plan.model, weights, self._plan.input_seed, images, REFERENCE_BATCH
                 )
             onnx, refused = yield from self._onnx(making, weights, ready)
         for index in ready:
@@ -130,7 +130,13 @@ class Run:
             elif refused and registry.find(spec.engine).needs_onnx:
                 yield EngineFinished(index, self._not_run(spec, labels[index], refused))
             else:
-                yield from self._one(index, labels[index], weights, onnx, references[spec.batch])
+                yield from self._one(
+                    index, labels[index], weights, onnx, references[self._images(index)]
+                )
+
+    def _images(self, index: int) -> int:
+        """How many images the accuracy of this entry is checked on."""
+        return checked_images(self._plan.engines[index].batch)
 
     def _onnx(
         self, making: Preparation, weights: Artifact, ready: list[int]
@@ -175,7 +181,7 @@ class Run:
         try:
             with WorkerProcess(log, self._control) as worker:
                 yield from benchmark.steps(worker)
-        except (WorkerFailed, UsageError, Cancelled) as caught:
+        except InferTuiError as caught:
             error = caught
         result = self._with_artifacts(benchmark.result(error), weights, onnx)
         if error is None or isinstance(error, Cancelled):
@@ -201,7 +207,7 @@ class Run:
             "input_seed": self._plan.input_seed,
             "weights": str(weights.path),
             "onnx": str(onnx.path) if onnx else "",
-            "cache": str(paths.ready(self._cache.root / "inductor")),
+            "cache": str(self._cache.root / "inductor"),
         }
 
     def _with_artifacts(
@@ -254,8 +260,7 @@ def resolve(plan: RunPlan, answers: Answers) -> RunPlan:
 def _device(spec: EngineSpec, answers: Answers) -> Device:
     if spec.device != "auto":
         return spec.device
-    precisions = registry.find(spec.engine).precisions
-    able = [one for one in precisions if spec.precision in precisions[one]]
+    able = registry.able_devices(spec)
     for device in sorted(able, key=lambda one: one != "cuda"):
         answer = answers.get((spec.engine, device))
         if answer is not None and answer.ready:
@@ -290,7 +295,8 @@ def new_log_folder(run_id: str) -> Path:
     logs = paths.ready(paths.state_folder() / "logs")
     kept = sorted(one for one in logs.iterdir() if one.is_dir())
     for old in kept[: max(0, len(kept) - KEPT_LOG_FOLDERS + 1)]:
-        for file in old.iterdir():
-            file.unlink(missing_ok=True)
-        old.rmdir()
+        # Another run may be writing to it, or removing it just now.
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > LONGEST_RUN_S:
+                shutil.rmtree(old, ignore_errors=True)
     return paths.ready(logs / run_id)

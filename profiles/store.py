@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from engines import paths
+from engines import files, paths
 from engines.errors import FileError, UsageError
 from engines.plan import Record, RunPlan
-from profiles import files
 from profiles.reading import did_you_mean, read_profile
 from profiles.schema import Ending, Profile
 from profiles.validation import one_line

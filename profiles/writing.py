@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import tomli_w
 
+from engines import files
 from engines.errors import FileError
 from engines.plan import RunPlan
-from profiles import files
 from profiles.reading import FIRST_LINE, LAST_LINE, parse_profile, read_bytes, read_profile
 from profiles.schema import Profile, SamplesFile
 from profiles.validation import one_line

@@ -54,6 +54,13 @@ if [ -x "$venv/bin/infer-tui" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]
     exit 0
 fi
 
+# What an earlier set-up without (or with) a GPU brought shares names with what is needed now, and
+# pip would leave it as it is.
+if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/frameworks" 2>/dev/null || echo "$frameworks")" != "$frameworks" ]; then
+    note "this machine now needs the $frameworks engines: the others are removed first"
+    "$venv/bin/python" -m pip uninstall -q -y torch onnxruntime onnxruntime-gpu >/dev/null 2>&1
+fi
+
 python=$(find_python) || fail "Python 3.11 or newer is needed, found $(python3 --version 2>&1 || echo none); install one and run: make PYTHON=/path/to/python3.12 ..."
 if [ ! -x "$venv/bin/python" ]; then
     note "making $venv with $("$python" --version)"
@@ -67,7 +74,10 @@ fi
 note "installing the app and its $frameworks engines (a few minutes the first time; log: $log)"
 extras=$frameworks
 [ "$purpose" = test ] && extras=$frameworks,test
-index=$([ "$frameworks" = cpu ] && cpu_index)
+index=
+if [ "$frameworks" = cpu ]; then
+    index=$(cpu_index) || note "PyTorch's own index does not answer: torch comes from pip's, which may be the CUDA build of some gigabytes"
+fi
 # shellcheck disable=SC2086  # the option and its value are two words
 if ! pip_install $index -e ".[$extras]"; then
     if grep -qiE 'connection|resolution|network|timed out|No matching distribution' "$log"; then
@@ -77,4 +87,7 @@ if ! pip_install $index -e ".[$extras]"; then
 fi
 try_extra "$optional"
 command -v "${CXX:-g++}" >/dev/null || note "no C++ compiler: torch.compile stays unavailable on the CPU (Debian: apt install g++)"
+[ -e "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] ||
+    note "no headers of Python: torch.compile stays unavailable on the CPU (Debian: apt install python3-dev)"
+printf '%s\n' "$frameworks" >"$venv/frameworks"
 printf '%s\n' "$wanted" >"$stamp"

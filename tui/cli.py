@@ -111,8 +111,9 @@ def _run(command: argparse.ArgumentParser) -> None:
     limit = command.add_mutually_exclusive_group()
     limit.add_argument("-n", "--iterations", type=int, metavar="N", help="measure N inferences")
     limit.add_argument("-s", "--seconds", type=float, metavar="S", help="measure for S seconds")
-    command.add_argument("--save", metavar="FILE", help="where to save the profile")
-    command.add_argument("--no-save", action="store_true", help="save nothing")
+    keep = command.add_mutually_exclusive_group()
+    keep.add_argument("--save", metavar="FILE", help="where to save the profile")
+    keep.add_argument("--no-save", action="store_true", help="save nothing")
     _format_options(command)
     _model_options(command)
 
@@ -183,7 +184,8 @@ def main(words: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(words)
         command = import_module(f"tui.commands.{arguments.command or 'app'}")
         code: int = command.main(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except InferTuiError as error:
         print(f"infer-tui: {_one_line(str(error))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -191,10 +193,19 @@ def main(words: Sequence[str] | None = None) -> int:
         print("infer-tui: interrupted", file=sys.stderr)  # noqa: T201
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader has what it wanted. Python's own flush at exit must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has what it wanted.
+        _forget_output()
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        _forget_output()
+        print(f"infer-tui: {_one_line(str(error))}", file=sys.stderr)  # noqa: T201
+        return EXIT_USAGE
     return code
+
+
+def _forget_output() -> None:
+    """Point standard output nowhere, so that Python's own flush at exit can't fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _one_line(text: str) -> str:

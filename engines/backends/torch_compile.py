@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
+from pathlib import Path
 from typing import Any
 
 from engines.backends import pytorch
@@ -11,20 +13,28 @@ from engines.backends.base import Facts, Probe, unavailable
 from engines.backends.pytorch import Eager
 from engines.worker.failure import WorkerError
 
-NO_COMPILER = "torch.compile needs a C++ compiler on the CPU and found none"
-INSTALL_COMPILER = "apt install g++  (or set CXX to a compiler)"
+INSTALL_COMPILER = "apt install g++ (or set CXX to a compiler)"
+INSTALL_HEADERS = "apt install python3-dev, for this version of Python"
 
 
-def compiler() -> str | None:
-    """The C++ compiler that Inductor would use, None where there is none."""
-    return shutil.which(os.environ.get("CXX") or "g++") or shutil.which("clang++")
+def missing_for_compiling() -> tuple[str, str] | None:
+    """What Inductor lacks to compile for the CPU, and how to get it; None where it has all.
+
+    Inductor takes CXX or g++, nothing else, and compiles against Python's own headers.
+    """
+    if shutil.which(os.environ.get("CXX") or "g++") is None:
+        return "torch.compile needs a C++ compiler on the CPU and found none", INSTALL_COMPILER
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        return "torch.compile needs the headers of Python and found none", INSTALL_HEADERS
+    return None
 
 
 def probe(device: str) -> Probe:
     """Whether torch imports here, has `device`, and finds the compiler that Inductor needs."""
     found = pytorch.probe(device)
-    if found["ready"] and device == "cpu" and compiler() is None:
-        return unavailable(NO_COMPILER, INSTALL_COMPILER, found["versions"])
+    missing = missing_for_compiling() if device == "cpu" else None
+    if found["ready"] and missing is not None:
+        return unavailable(*missing, found["versions"])
     return found
 
 
@@ -47,8 +57,8 @@ class Compiled(Eager):
 
     def compile(self) -> None:
         """Compile by a first inference, then forbid any further compilation."""
-        if compiler() is None:
-            raise WorkerError(NO_COMPILER, INSTALL_COMPILER, kind="no-compiler")
+        if (missing := missing_for_compiling()) is not None:
+            raise WorkerError(*missing, kind="no-compiler")
         import torch
 
         self.infer()

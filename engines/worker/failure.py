@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import TypedDict
 
@@ -27,7 +28,10 @@ MEMORY = re.compile(
     r"can't allocate memory|out of memory|std::bad_alloc|Unable to allocate|Failed to allocate",
     re.IGNORECASE,
 )
-COMPILER = re.compile(r"InvalidCxxCompiler|No working C\+\+ compiler|Failed to find C compiler")
+COMPILER = re.compile(
+    r"InvalidCxxCompiler|No working C\+\+ compiler|Failed to find C compiler|CppCompileError"
+)
+REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 NO_MODULE = re.compile(r"No module named '?([\w.]+)")
 
 
@@ -43,11 +47,17 @@ def explain(error: BaseException) -> Failure:
             message=f"out of memory: {text}",
             hint="choose a smaller batch",
         )
+    if (full := _refused_write(error)) is not None:
+        return Failure(
+            kind="file",
+            message=f"can't write in the cache: {full.strerror}",
+            hint="free some space, or set XDG_CACHE_HOME to another folder",
+        )
     if COMPILER.search(whole):
         return Failure(
             kind="no-compiler",
-            message="torch.compile found no working C++ compiler",
-            hint="install g++ (apt install g++) or set CXX to one",
+            message="torch.compile found no working C++ compiler, or no headers of Python",
+            hint="apt install g++ python3-dev; the compiler's own words are in the log",
         )
     if isinstance(error, ModuleNotFoundError) and (missing := NO_MODULE.search(whole)):
         return Failure(
@@ -58,6 +68,15 @@ def explain(error: BaseException) -> Failure:
     # Our own checks raise ValueError with words meant for the user; a framework's class says more.
     named = text if type(error) is ValueError else f"{type(error).__name__}: {text}"
     return Failure(kind="error", message=named, hint="")
+
+
+def _refused_write(error: BaseException | None) -> OSError | None:
+    """The full or read-only file system behind `error`, None where that is not its cause."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in REFUSED_WRITES:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def first_line(error: BaseException) -> str:

@@ -53,11 +53,11 @@ def worker(tmp_path: Path, monkeypatch):
 @pytest.mark.parametrize(
     ("program", "message", "hint"),
     [
-        ("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL while load", "dmesg"),
-        ("os.abort()", "was killed by SIGABRT while load", "native library gave up"),
-        ("os.kill(os.getpid(), signal.SIGSEGV)", "was killed by SIGSEGV while load", "crashed"),
-        ("os._exit(3)", "ended with exit code 3 while load", "log"),
-        ("say('progress', phase='warm-up'); os._exit(3)", "exit code 3 while warm-up", "log"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL while loading", "dmesg"),
+        ("os.abort()", "was killed by SIGABRT while loading", "native library gave up"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "was killed by SIGSEGV while loading", "crashed"),
+        ("os._exit(3)", "ended with exit code 3 while loading", "log"),
+        ("say('progress', phase='warm-up'); os._exit(3)", "exit code 3 while warming up", "log"),
         ("out.write(b'Warning: hi, I am a library\\n'); out.flush()", "spoke nonsense", "log"),
     ],
 )

@@ -218,3 +218,72 @@ def test_every_engine_of_the_catalogue_has_a_backend():
     from engines.backends import MODULES
 
     assert set(MODULES) == {engine.name for engine in registry.CATALOGUE}
+
+
+@pytest.mark.parametrize(
+    "measurement",
+    [
+        Measurement(iterations=10**9, warmup_max_seconds=0.3),
+        Measurement(seconds=600.0, warmup_max_seconds=0.3),
+        Measurement(min_seconds=600.0, max_seconds=700.0, warmup_max_seconds=0.3),
+    ],
+)
+def test_a_stop_is_told_as_such_whatever_the_limit_was(tiny, measurement):
+    control, events = Control(), []
+    for event in run(
+        plan_of(tiny, EngineSpec(engine="onnxruntime"), measurement=measurement), control
+    ):
+        events.append(event)
+        if isinstance(event, Samples) and event.phase == "measuring":
+            control.cancel()
+    result = results(events)[0]
+    assert (result.status, result.reason) == ("stopped", "stopped by the user")
+    assert result.latency.n > 0
+
+
+def test_a_memory_figure_is_the_workers_own(tiny):
+    plan = plan_of(tiny, EngineSpec(engine="onnxruntime"))
+    ballast = np.ones(600_000_000 // 8)
+    found = results(list(run(plan, Control())))[0]
+    assert ballast.sum() > 0
+    assert found.peak_host_bytes < 400e6
+
+
+def test_no_engine_reports_its_use_to_anybody(tiny, session_cache):
+    list(run(plan_of(tiny, EngineSpec(engine="onnxruntime")), Control()))
+    assert not list(session_cache.glob("Microsoft*"))
+
+
+def test_two_runs_may_begin_and_tidy_their_logs_at_once(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from engines import paths
+    from engines.runner import KEPT_LOG_FOLDERS, new_log_folder
+
+    logs = paths.ready(paths.state_folder() / "logs")
+    for number in range(60):
+        old = logs / f"2020010{number % 10}-{number}"
+        old.mkdir()
+        (old / "0-eager.log").touch()
+        os.utime(old, (0, 0))
+    living = logs / "20000101-live"
+    living.mkdir()
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(new_log_folder, [f"20300101-{number}" for number in range(8)]))
+    assert all(folder.is_dir() for folder in made)
+    assert living.is_dir(), "a folder that was written to today may be a live run's"
+    assert len(list(logs.iterdir())) <= KEPT_LOG_FOLDERS + 8 + 1
+
+
+def test_a_log_folder_that_is_gone_is_made_again(tiny):
+    import shutil
+
+    from engines import paths
+
+    plan = plan_of(tiny, EngineSpec(engine="onnxruntime"))
+    events = []
+    for event in run(plan, Control()):
+        events.append(event)
+        if isinstance(event, RunStarted):
+            shutil.rmtree(paths.state_folder() / "logs")
+    assert results(events)[0].status == "ok"

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engines import files
 from engines.errors import FileError
-from profiles import files
 from profiles.reading import read_profile
 from profiles.samples import Series
 from profiles.schema import Profile

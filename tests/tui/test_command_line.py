@@ -148,6 +148,50 @@ def test_an_interrupted_run_is_saved_and_leaves_no_child(tmp_path, number):
     assert profile.results[0].latency.n > 0
 
 
+def test_a_lost_terminal_loses_no_run():
+    with Terminal([COMMAND, "run", *TINY, *ORT, "-n", "1000000"]) as terminal:
+        terminal.wait_for("measuring", 60)
+        terminal.hang_up()
+        terminal.wait_closed()
+    folder = Path(os.environ["XDG_DATA_HOME"]) / "infer-tui" / "profiles"
+    (path,) = folder.glob("*.toml")
+    assert read_profile(path).results[0].status == "stopped"
+
+
+def test_nohup_is_heeded(tmp_path):
+    script = f"trap '' HUP; exec {COMMAND} run {' '.join([*TINY, *ORT])} -s 3 --json --no-save"
+    with Terminal(["bash", "-c", f"{script} > {tmp_path}/out.json"]) as terminal:
+        terminal.wait_for("measuring", 60)
+        terminal.process.send_signal(signal.SIGHUP)
+        assert terminal.wait_closed(30) == 0
+    assert json.loads((tmp_path / "out.json").read_text())["run"]["ending"] == "complete"
+
+
+def test_a_full_standard_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [COMMAND, "model", *TINY], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 2
+    assert done.stderr == "infer-tui: [Errno 28] No space left on device\n"
+
+
+def test_what_nobody_named_is_left_out_rather_than_refused():
+    done = infer_tui("run", *TINY, "-d", "cpu", "-p", "bf16", "-n", "5", "--no-save", "--json")
+    assert done.returncode == 0, done.stderr
+    labels = [one["label"] for one in json.loads(done.stdout)["results"]]
+    assert labels == ["eager cpu bf16 b1", "compile cpu bf16 b1"]
+
+
+def test_a_file_that_is_not_one_is_not_replaced(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    done = infer_tui("export", *TINY, "-o", str(fifo))
+    assert done.returncode == 2
+    assert "it is not a file" in done.stderr
+    assert fifo.is_fifo()
+
+
 def test_a_terminal_that_knows_no_utf8_gets_its_table():
     done = infer_tui("model", *TINY, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0
@@ -192,6 +236,10 @@ BAD = [
     (("run", "-e", "tensorrt"), "tensorrt is not available here"),
     (("run", "--weights", "no.pt"), "no.pt"),
     (("run", *ORT, "--save", "no/where.toml"), "no such folder"),
+    (("run", *ORT, "--save", "."), "it is not a file"),
+    (("run", *ORT, "--save", "a.toml", "--no-save"), "not allowed with"),
+    (("run", "-s", "inf"), "seconds is"),
+    (("run", "-e", "eager", "-d", "auto", "-p", "fp16"), "eager is not available here"),
     (("compare", "a.toml"), "required: B.toml"),
     (("compare", "a.toml", "b.toml"), "a.toml"),
     (("compare", "a.toml", "b.toml", "--threshold", "-1"), "expected a percentage above 0"),

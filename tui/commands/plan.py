@@ -62,15 +62,17 @@ def _engines(
     options: dict[str, dict[str, OptionValue]],
 ) -> tuple[EngineSpec, ...]:
     """The plan's own entries, or the product of the engines, precisions and batches asked for."""
-    if arguments.engine or not base:
-        names = arguments.engine or [engine.name for engine in registry.CATALOGUE]
-        base = tuple(EngineSpec(engine=registry.find(name).name) for name in names)
+    by_default = not (arguments.engine or base)
+    if by_default:
+        base = tuple(EngineSpec(engine=engine.name) for engine in registry.CATALOGUE)
+    elif arguments.engine:
+        base = tuple(EngineSpec(engine=registry.find(name).name) for name in arguments.engine)
     unused = set(options) - {spec.engine for spec in base}
     if unused:
         raise UsageError(f"--set names {min(unused)}, which this plan does not run")
     device = registry.device(arguments.device) if arguments.device else None
     precisions: list[Precision] = [registry.precision(one) for one in arguments.precision or ()]
-    return tuple(
+    specs = tuple(
         msgspec.structs.replace(
             spec,
             device=device or spec.device,
@@ -83,6 +85,9 @@ def _engines(
             precisions or [spec.precision], arguments.batch or [spec.batch]
         )
     )
+    # Nobody named these engines: those that lack the device or the precision are not meant.
+    able = tuple(filter(registry.possible, specs)) if by_default else ()
+    return able or specs
 
 
 def _options(words: list[str]) -> dict[str, dict[str, OptionValue]]:

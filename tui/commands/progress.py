@@ -54,9 +54,16 @@ class Progress:
         done = f"{min(self._finished + 1, self._entries)}/{self._entries}"
         line = f"{done}  {self._titles.get(job, job)}  {text}"
         width = shutil.get_terminal_size().columns - 1
-        self._stream.write(f"\r\x1b[K{line[:width]}")
-        self._stream.flush()
+        self._write(f"\r\x1b[K{line[:width]}")
         self._drawn = True
+
+    def _write(self, text: str) -> None:
+        """A terminal that is gone ends the narration, never the run that is being saved."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._shown = False
 
     def __enter__(self) -> Progress:
         return self
@@ -68,5 +75,4 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._drawn:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+            self._write("\r\x1b[K")

@@ -8,8 +8,9 @@ import shlex
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from engines.errors import (
 )
 from engines.events import Event
 from engines.machine import describe_machine
-from engines.model import ModelFacts, describe
+from engines.model import kept_facts
 from engines.plan import RunPlan
 from engines.probing import probe
 from engines.registry import Availability
@@ -50,21 +51,29 @@ def main(arguments: argparse.Namespace) -> int:
     plan = plan_of(arguments)
     check_writable(arguments.save)
     known = refuse_unavailable(plan, named_engines(arguments))
-    control, recorder = Control(), Recorder()
-    with stopped_by_signals(control), Progress(sys.stderr) as progress:
-        for event in closing_events(plan, control, known):
-            recorder.apply(event)
-            progress.show(event)
-    profile = recorder.profile(
-        describe_machine(),
-        facts_or_none(plan),
-        tool_version=__version__,
-        command=shlex.join(["infer-tui", *sys.argv[1:]]),
-    )
-    saved, problem = save(profile, recorder, arguments)
+    machine, control, recorder = describe_machine(), Control(), Recorder()
+    failure: InferTuiError | OSError | None = None
+    with stopped_by_signals(control):
+        try:
+            with Progress(sys.stderr) as progress:
+                for event in closing_events(plan, control, known):
+                    recorder.apply(event)
+                    progress.show(event)
+        except (InferTuiError, OSError) as error:
+            failure = error
+            if not recorder.samples():
+                raise
+        profile = recorder.profile(
+            machine,
+            kept_facts(plan.model),
+            tool_version=__version__,
+            command=shlex.join(["infer-tui", *sys.argv[1:]]),
+        )
+        saved, problem = save(profile, recorder, arguments)
     print_profile(saved or profile, arguments.format)
-    if problem is not None:
-        raise problem
+    for trouble in (failure, problem):
+        if trouble is not None:
+            raise trouble
     return exit_code(profile, control)
 
 
@@ -85,7 +94,9 @@ def stopped_by_signals(control: Control) -> Iterator[None]:
             raise KeyboardInterrupt
         control.cancel()
 
-    before = {number: signal.signal(number, stop) for number in STOPPING}
+    # `nohup` and a shell's background jobs have some of them ignored, which is to stay so.
+    heeded = [one for one in STOPPING if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     finally:
@@ -97,17 +108,18 @@ def check_writable(target: str | None) -> None:
     """Refuse a place that can't be written before an hour is measured, not after."""
     if target is None:
         return
-    folder = Path(target).expanduser().absolute().parent
-    if not folder.is_dir():
-        raise FileError(f"can't save in {folder}: no such folder", hint="make it first")
-
-
-def facts_or_none(plan: RunPlan) -> ModelFacts | None:
-    """The model's facts, which a stopped run may have had no time to find out."""
+    path = Path(target).expanduser().absolute()
+    if not path.parent.is_dir():
+        raise FileError(f"can't save in {path.parent}: no such folder", hint="make it first")
+    if path.exists() and not path.is_file():
+        raise FileError(f"can't save {path}: it is not a file", hint="choose another name")
     try:
-        return describe(plan.model)
-    except InferTuiError:
-        return None
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise FileError(
+            f"can't save in {path.parent}: {error.strerror or error}", hint="choose another folder"
+        ) from error
 
 
 def save(
@@ -174,4 +186,6 @@ def exit_code(profile: Profile, control: Control) -> int:
 
 
 def narrate(text: str) -> None:
-    print(f"infer-tui: {text}", file=sys.stderr)
+    """Tell the person at the terminal, if one is still there."""
+    with suppress(OSError):
+        print(f"infer-tui: {text}", file=sys.stderr)

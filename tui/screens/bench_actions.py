@@ -172,7 +172,7 @@ class BenchActions(InferScreen):
         reason = found.reason or "it is still being checked"
         lines = [f"{choice.engine.title} can't be built here: {reason}."]
         if found.install:
-            lines += ["", f"Install it by: {found.install}"]
+            lines += ["", f"What it needs: {found.install}"]
         self.app.push_screen(MessageDialog(f"Build {choice.engine.title}", lines))
 
     # Results

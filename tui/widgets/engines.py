@@ -111,7 +111,7 @@ def _why_not(choice: Choice, width: int) -> list[Row]:
         return _exactly(wrapped(found.reason, width, "warn"), FOOTER_LINES)
     return [
         row((shortened(found.reason, width), "warn")),
-        row(("install: ", "muted"), (shortened(found.install, width - 9), "strong")),
+        row(("needs: ", "muted"), (shortened(found.install, width - 7), "strong")),
     ]
 
 
