@@ -40,10 +40,7 @@ def comparison_document(comparison: ProfileComparison) -> Document:
 
 def _title(profile: Profile) -> str:
     run = profile.run
-    return (
-        f"{profile.heading} on {profile.machine.hostname},"
-        f" {run.started:%Y-%m-%d %H:%M:%S} UTC"
-    )
+    return f"{profile.heading} on {profile.machine.hostname}, {run.started:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _warnings(comparison: ProfileComparison) -> list[str]:

@@ -18,7 +18,6 @@ PLAN = RunPlan(
         EngineSpec(engine="eager", device="cpu"),
         EngineSpec(engine="compile", device="cpu"),
         EngineSpec(engine="onnxruntime", device="cpu"),
-        EngineSpec(engine="onnxruntime", device="cpu", options={"intra_op_threads": 1}),
     ),
 )
 
@@ -26,7 +25,7 @@ PLAN = RunPlan(
 async def take(folder: Path, columns: int, rows: int) -> None:
     app = InferTuiApp(plan=PLAN)
     async with app.run_test(size=(columns, rows)) as pilot:
-        await until(pilot, lambda: "engines" not in app._asking and "model" not in app._asking)
+        await until(pilot, lambda: app.controller.facts is not None and not app.selection.checking)
         save(app, folder / f"ready-{columns}x{rows}.svg")
         await pilot.press("r")
         await until(pilot, lambda: third_is_measured(app))

@@ -120,8 +120,6 @@ def open_profile(path: Path, post: Post) -> None:
     post(ProfileOpened(path, profile, live, note))
 
 
-
-
 @dataclass
 class Compared(Message):
     """The comparison that was asked for."""
@@ -138,9 +136,7 @@ def compare(controller: Controller, a: Path | None, b: Path | None, post: Post) 
         baseline, candidate = _side(controller, a, notes), _side(controller, b, notes)
         post(
             Compared(
-                compare_profiles(
-                    baseline[0], candidate[0], baseline[1], candidate[1], notes=notes
-                )
+                compare_profiles(baseline[0], candidate[0], baseline[1], candidate[1], notes=notes)
             )
         )
     except (InferTuiError, OSError) as error:

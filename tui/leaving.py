@@ -52,7 +52,9 @@ class LeavingApp(App[None]):
 
     def action_interrupt(self) -> None:
         """ctrl+c: stop the run if one goes; otherwise, or the second time, leave."""
-        asked = type(self.screen).__name__ == "QuitDialog"
+        from tui.dialogs.confirm import QuitDialog
+
+        asked = isinstance(self.screen, QuitDialog)
         if self.controller.running and not self.controller.stopping and not asked:
             self.stop_run()
             self.notify("Stopping. ctrl+c again leaves.")
@@ -124,4 +126,3 @@ class LeavingApp(App[None]):
             self._finished.set()
             if self._exit_note:
                 self.error_console.print(self._exit_note)
-

@@ -96,7 +96,7 @@ def test_a_file_that_begins_with_a_byte_order_mark_is_read(write: Write) -> None
         ("= 50", "= -3", "measurement.iterations is -3, expected a whole number of at least 1"),
         ("= 50", "= [1]", "measurement.iterations is an array, expected a whole number"),
         ("iterations = 50", "seconds = nan", "measurement.seconds is nan, expected a number"),
-        ("iterations = 50", "max_seconds = inf", "measurement.max_seconds is inf, expected a number above 0"),
+        ("iterations = 50", "max_seconds = inf", "max_seconds is inf, expected a number above 0"),
         ("iterations = 50", "max_seconds = 1e999", "measurement.max_seconds is inf"),
         ("iterations = 50", "seconds = 0", "measurement.seconds is 0, expected a number above 0"),
         ("iterations = 50", "median_half_width = 2", "half_width is 2, expected a number"),

@@ -52,15 +52,6 @@ async def test_only_changed_cells_are_repainted(replayed: None, painted: list) -
         assert painted == [], "nothing changed, nothing is sent"
 
 
-async def test_an_idle_app_asks_for_no_repaint(replayed: None, painted: list) -> None:
-    async with opened() as (_, pilot):
-        # The one reading of the telemetry panel comes half a second after the start.
-        await pilot.pause(0.8)
-        painted.clear()
-        await pilot.pause(1.0)
-        assert painted == []
-
-
 COLUMNS = (
     Column("name", "name", align="left", stretch=True, minimum=6),
     Column("a", "a", keep=1, least=5),

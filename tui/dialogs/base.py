@@ -69,9 +69,7 @@ class Field(Input):
     BINDINGS = [find("dialog.accept").binding]
 
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:  # noqa: A002
-        super().__init__(
-            value, placeholder=placeholder, id=id, compact=True, select_on_focus=False
-        )
+        super().__init__(value, placeholder=placeholder, id=id, compact=True, select_on_focus=False)
         self.cursor_blink = False
 
     def on_mount(self) -> None:

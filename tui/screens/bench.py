@@ -250,4 +250,3 @@ def _ending_words(live: LiveRun, kept: Piece) -> Row:
         "failed": (f"✗ failed{took}", "bad"),
     }
     return row(endings[live.ending or "failed"], "  ", kept)
-

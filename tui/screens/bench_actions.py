@@ -240,4 +240,3 @@ class BenchActions(InferScreen):
             self.notify("No log yet; r runs the selected engines", severity="warning")
             return
         self.app.push_screen(LogScreen(*found))
-

@@ -62,6 +62,7 @@ class ProfileRows(RowsView):
     """A row a profile, the newest first."""
 
     BINDINGS = bindings("profiles")
+
     def __init__(self) -> None:
         super().__init__(classes="page")
         self.items: list[Item] | None = None

@@ -45,9 +45,7 @@ class PlotSlot(Vertical):
 class PanelLayout(Vertical):
     """The panels, their tabs and the two lines around them."""
 
-    def __init__(
-        self, model: ModelPanel, engines: EnginesPanel, telemetry: TelemetryPanel
-    ) -> None:
+    def __init__(self, model: ModelPanel, engines: EnginesPanel, telemetry: TelemetryPanel) -> None:
         super().__init__(id="frame")
         self.title_bar = TitleBar()
         self.tabs = PanelTabs()

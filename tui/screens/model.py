@@ -101,5 +101,3 @@ def _line(layer: LayerFacts, macs: int) -> Line:
         "macs": quantity(layer.macs) if layer.macs else "-",
         "share": (f"{share:5.1%} {bar[:SHARE_CELLS]}" if share else "", "accent"),
     }
-
-

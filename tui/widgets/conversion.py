@@ -15,6 +15,7 @@ class ConversionPanel(RowsView):
     """Exports, compilations and builds: state, time against the last time, size."""
 
     HELP = "What engines are made from. What was made is kept, and made again only if it changed."
+
     def __init__(self) -> None:
         super().__init__(id="conversion")
         self._run: LiveRun | None = None

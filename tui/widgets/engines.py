@@ -46,9 +46,7 @@ class EnginesPanel(RowsView):
 
     def rebuild(self) -> None:
         choices = self.selection.choices
-        widths = [
-            max(len(cells[column]) for cells in map(_cells, choices)) for column in range(4)
-        ]
+        widths = [max(len(cells[column]) for cells in map(_cells, choices)) for column in range(4)]
         rows = [self._row(index, choice, widths) for index, choice in enumerate(choices)]
         self.show_rows(rows, footer=self._explanation())
         self.show_subtitle(self._summary())

@@ -54,6 +54,7 @@ class ResultsPanel(RowsView):
         " many it needs."
     )
     BINDINGS = bindings("results")
+
     def __init__(self) -> None:
         super().__init__(id="results")
         self._run: LiveRun | None = None
