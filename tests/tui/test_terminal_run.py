@@ -85,7 +85,9 @@ def assert_gone(children: list[psutil.Process], since: float) -> None:
 @pytest.mark.parametrize(("columns", "rows"), [(120, 40), (80, 24)])
 def test_run_then_save_with_five_keys(open_app, columns, rows, tmp_path):
     terminal = open_app(columns=columns, rows=rows)
-    running(terminal)
+    terminal.wait_for("2 to run")
+    terminal.wait_for("ready")
+    terminal.press("r")
     terminal.wait_for("✓ valid" if columns == 120 else "2/2", 90)
     terminal.wait_for(lambda text: "measuring" not in text and "▶" not in text, 90)
     terminal.press("s")
@@ -145,7 +147,7 @@ def test_ctrl_c_stops_the_run_and_keeps_it_then_leaves(open_app):
 
 
 def test_a_worker_killed_in_mid_run_is_a_row_and_the_other_goes_on(open_app):
-    terminal = open_app("iterations = 3000")
+    terminal = open_app("seconds = 4.0")
     children = running(terminal)
     for child in children:
         child.kill()
