@@ -145,6 +145,10 @@ async def test_a_run_without_samples_shows_its_engines_and_their_states() -> Non
         assert rows[2].split() == ["■", "compile", "fp32", "b1", "compiling"]
         assert "unavailable: no module named onnx" in rows[3]
         assert NO_SAMPLES_YET in "".join(rows)
+        assert NOTHING_COUNTED_YET in " ".join(" ".join(text(app.histogram)).split())
+        feeder.run.apply(RunFinished("stopped", 1.0))
+        app.show(feeder.run)
+        await pilot.pause()
         assert NOTHING_YET in " ".join(" ".join(text(app.histogram)).split())
 
 

@@ -125,8 +125,11 @@ def check_writable(target: str | None) -> None:
 def save(
     profile: Profile, recorder: Recorder, arguments: argparse.Namespace
 ) -> tuple[Profile | None, FileError | None]:
-    """Save where asked, otherwise in the store; a refusal falls back to the store, and is told."""
-    if arguments.no_save and not arguments.save:
+    """Save where asked, otherwise in the store; a refusal falls back to the store, and is told.
+
+    A run that measured nothing is kept only where a file was asked for.
+    """
+    if arguments.no_save or not (arguments.save or recorder.samples()):
         return None, None
     problem = None
     if arguments.save:

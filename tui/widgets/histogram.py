@@ -46,8 +46,10 @@ class HistogramPanel(PlotView, can_focus=True):
     def draw(self, width: int, height: int) -> list[Row]:
         entries = self._counted()
         if not entries:
-            known = self._run is not None and any(one.has_samples for one in self._run.entries)
-            text = NOTHING_COUNTED_YET if known else NOTHING_YET
+            going = self._run is not None and (
+                self._run.running or any(one.has_samples for one in self._run.entries)
+            )
+            text = NOTHING_COUNTED_YET if going else NOTHING_YET
             return centred(text, width, height, self.faint)
         captioned = height >= _LEAST_CAPTION_HEIGHT
         plot = histogram_plot(
