@@ -141,16 +141,19 @@ class Benchmark:
             max_seconds=self._measurement.warmup_max_seconds,
         )
         taken = Taken()
+        verdict = rule.decide(taken.all(), 0.0)
 
         def ended() -> bool:
-            return rule.decide(taken.all(), taken.seconds).over
+            nonlocal verdict
+            verdict = rule.decide(taken.all(), taken.seconds)
+            return verdict.over
 
         yield from self._sample(
             worker, "warm-up", taken, ended, seconds=self._measurement.warmup_max_seconds
         )
-        verdict = rule.decide(taken.all(), taken.seconds)
         if not verdict.over and not worker.cancelled:
-            # The last block may end a little before the limit that ended the phase.
+            # The last block may end a little before the limit that ended the phase. A verdict
+            # that is there already stands: the samples since only came while it was told.
             verdict = rule.decide(taken.all(), self._measurement.warmup_max_seconds)
         self._found["warm_up"] = WarmUpRecord(
             n=taken.n, seconds=taken.seconds, settled=verdict.settled, reason=verdict.reason

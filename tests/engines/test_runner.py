@@ -287,3 +287,14 @@ def test_a_log_folder_that_is_gone_is_made_again(tiny):
         if isinstance(event, RunStarted):
             shutil.rmtree(paths.state_folder() / "logs")
     assert results(events)[0].status == "ok"
+
+
+def test_a_warm_up_that_ends_before_its_limit_has_settled(tiny):
+    """The verdict that ended it is the one on record, not a later look at more samples."""
+    plan = plan_of(
+        tiny,
+        *[EngineSpec(engine="onnxruntime", options={"intra_op_threads": 1})] * 4,
+        measurement=Measurement(iterations=10, warmup_max_seconds=8.0),
+    )
+    for result in results(list(run(plan, Control()))).values():
+        assert result.warm_up.settled == (result.warm_up.seconds < 7.5), result.warm_up
