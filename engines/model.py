@@ -71,11 +71,10 @@ def kept_facts(model: ModelSpec) -> ModelFacts | None:
     """The facts of `model` if they were found out before; starts no worker to find them."""
     cache = Cache()
     try:
-        kept = [
+        weights, summary = (
             cache.find(order.kind, order.slot, order.parts)
             for order in (weights_order(model), summary_order(model))
-        ]
-        weights, summary = kept
+        )
         if isinstance(weights, Artifact) and isinstance(summary, Artifact):
             return facts_of(model, weights, summary)
     except FileError:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 
 from engines.errors import UsageError
-from profiles import report
 from profiles.comparison import compare_files
 from profiles.store import Store
+from tui.commands.printing import print_report
 
 PERCENT = 100.0
 
@@ -25,10 +23,5 @@ def main(arguments: argparse.Namespace) -> int:
         store.find(arguments.candidate),
         arguments.threshold / PERCENT,
     )
-    if arguments.format == "json":
-        print(json.dumps(report.to_dict(found), indent=2))
-    elif arguments.format == "md":
-        print(report.to_markdown(found))
-    else:
-        print(report.to_text(found, shutil.get_terminal_size((120, 40)).columns))
+    print_report(found, arguments.format)
     return found.exit_code

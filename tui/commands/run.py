@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
-import shutil
 import signal
 import sys
 import tempfile
@@ -32,13 +30,13 @@ from engines.plan import RunPlan
 from engines.probing import probe
 from engines.registry import Availability
 from engines.runner import run
-from profiles import report
 from profiles.recorder import Recorder
 from profiles.schema import Profile
 from profiles.store import Store
 from profiles.writing import write_profile
 from tui import __version__
 from tui.commands.plan import named_engines, plan_of
+from tui.commands.printing import print_report
 from tui.commands.progress import Progress
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ def main(arguments: argparse.Namespace) -> int:
             command=shlex.join(["infer-tui", *sys.argv[1:]]),
         )
         saved, problem = save(profile, recorder, arguments)
-    print_profile(saved or profile, arguments.format)
+    print_report(saved or profile, arguments.format)
     for trouble in (failure, problem):
         if trouble is not None:
             raise trouble
@@ -147,16 +145,6 @@ def save(
         return None, problem or error
     narrate(f"saved {stored.path}")
     return stored.profile, problem
-
-
-def print_profile(profile: Profile, shape: str) -> None:
-    if shape == "json":
-        print(json.dumps(report.to_dict(profile), indent=2))
-    elif shape == "md":
-        print(report.to_markdown(profile))
-    else:
-        width = shutil.get_terminal_size((120, 40)).columns
-        print(report.to_text(profile, width, color=False))
 
 
 def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availability, ...]:

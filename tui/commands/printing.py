@@ -1,0 +1,26 @@
+"""Prints a run, or the comparison of two, in the shape that was asked for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from profiles import report
+
+if TYPE_CHECKING:
+    from profiles.comparison import ProfileComparison
+    from profiles.schema import Profile
+
+# Where standard output is no terminal.
+WIDTH_OF_A_FILE = (120, 40)
+
+
+def print_report(subject: Profile | ProfileComparison, shape: str) -> None:
+    """`shape` is text, md or json; text takes the terminal's width."""
+    if shape == "json":
+        print(json.dumps(report.to_dict(subject), indent=2))
+    elif shape == "md":
+        print(report.to_markdown(subject))
+    else:
+        print(report.to_text(subject, shutil.get_terminal_size(WIDTH_OF_A_FILE).columns))
