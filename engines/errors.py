@@ -48,14 +48,18 @@ class EngineUnavailable(InferTuiError):
 class WorkerFailed(InferTuiError):
     """A worker process that answered with an error, died, or spoke nonsense.
 
-    `log_tail` holds the last lines of its log.
+    `log_tail` holds the last lines of its log, `kind` what sort of failure it was, see
+    `engines.worker.failure`.
     """
 
     exit_code = EXIT_INVALID
 
-    def __init__(self, message: str, *, hint: str = "", log_tail: str = "") -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", log_tail: str = "", kind: str = "error"
+    ) -> None:
         super().__init__(message, hint=hint)
         self.log_tail = log_tail
+        self.kind = kind
 
 
 class MeasurementInvalid(InferTuiError):

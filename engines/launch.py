@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from engines import environments
+
 WORKER = Path(__file__).resolve().parent / "worker" / "main.py"
 
 # What a worker's environment has beside the user's own.
@@ -23,12 +25,29 @@ SETTINGS = {
 }
 
 
-def command() -> list[str]:
-    """The command that starts a worker: this interpreter, with native crashes traced to its log."""
-    return [sys.executable, "-X", "faulthandler", str(WORKER)]
+# What the app's own interpreter may have been started with and another one must not see.
+OWN_INTERPRETERS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 
 
-def start(folder: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
+def command(environment: str = "") -> list[str]:
+    """The command that starts a worker, with native crashes traced to its log.
+
+    The interpreter is this one, or the one that the user configured as `environment`: UsageError
+    or FileError where there is none.
+    """
+    python = environments.interpreter(environment) if environment else sys.executable
+    return [python, "-X", "faulthandler", str(WORKER)]
+
+
+def variables(environment: str = "") -> dict[str, str]:
+    """The environment variables of a worker."""
+    inherited = dict(os.environ)
+    for name in OWN_INTERPRETERS if environment else ():
+        inherited.pop(name, None)
+    return {**inherited, **SETTINGS}
+
+
+def start(folder: Path, log: BinaryIO, environment: str = "") -> subprocess.Popen[bytes]:
     """Start a worker that speaks the protocol on its standard input and output.
 
     Its working folder is `folder`, empty and ours, so that a relative entry of PYTHONPATH means
@@ -36,12 +55,12 @@ def start(folder: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
     terminal goes to the app alone, and a signal to the group reaches compilers too.
     """
     return subprocess.Popen(
-        command(),
+        command(environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
         cwd=folder,
-        env={**os.environ, **SETTINGS},
+        env=variables(environment),
         start_new_session=True,
         bufsize=0,
     )

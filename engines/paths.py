@@ -25,6 +25,11 @@ def data_folder() -> Path:
     return _folder(platformdirs.user_data_dir)
 
 
+def config_folder() -> Path:
+    """What the user wrote for infer-tui: it is read, never written."""
+    return _folder(platformdirs.user_config_dir)
+
+
 def state_folder() -> Path:
     """Logs and what the app remembers between starts."""
     return _folder(platformdirs.user_state_dir)

@@ -1,58 +1,101 @@
-"""Asks the interpreter that would run an engine whether it can."""
+"""Asks each interpreter that would run an engine whether it can."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from engines import paths
+from engines import environments, paths
 from engines.control import Control
-from engines.errors import WorkerFailed
-from engines.plan import Device
+from engines.errors import Cancelled, InferTuiError, WorkerFailed
 from engines.process import WorkerProcess
-from engines.registry import CATALOGUE, Availability
-
-Pair = tuple[str, Device]
+from engines.registry import CATALOGUE, Availability, Question
 
 
-def every_pair() -> tuple[Pair, ...]:
-    """Each engine of the catalogue with each device it can use, CPU first: those answer fastest."""
-    pairs = [(engine.name, place) for engine in CATALOGUE for place in engine.devices]
-    return tuple(sorted(pairs, key=lambda pair: pair[1] != "cpu"))
+def every_question() -> tuple[Question, ...]:
+    """Each engine with each device it can use, in each of the user's interpreters.
+
+    The app's own comes first, and CPU before GPU: those answer fastest. Raises FileError where the
+    configuration can't be read.
+    """
+    return tuple(
+        (engine.name, device, environment)
+        for environment in ("", *environments.load())
+        for device in ("cpu", "cuda")
+        for engine in CATALOGUE
+        if device in engine.devices
+    )
 
 
 def probe(
-    pairs: Iterable[Pair] | None = None, control: Control | None = None
+    questions: Iterable[Question] | None = None, control: Control | None = None
 ) -> Iterator[Availability]:
-    """Yield one answer for each of `pairs` (default: all), as they come.
+    """Yield one answer for each of `questions` (default: all), as they come.
 
     An import that kills its worker makes that one engine unavailable; the others are asked again
-    in a new worker.
+    in a new worker. An interpreter that can't be started is the answer for all of its engines.
     """
-    left = list(every_pair() if pairs is None else pairs)
+    asked = list(every_question() if questions is None else questions)
     control = control or Control()
-    log = paths.ready(paths.state_folder() / "logs") / "probe.log"
-    while left:
-        yield from _probe_in_one_worker(left, log, control)
+    logs = paths.ready(paths.state_folder() / "logs")
+    for environment in dict.fromkeys(environment for *_, environment in asked):
+        left = [one for one in asked if one[2] == environment]
+        log = logs / (f"probe-{environment}.log" if environment else "probe.log")
+        while left:
+            try:
+                yield from _probe_in_one_worker(left, log, control, environment)
+            except Cancelled:
+                raise
+            except InferTuiError as error:
+                for question in left:
+                    yield _unavailable(question, error)
+                break
 
 
-def _probe_in_one_worker(left: list[Pair], log: Path, control: Control) -> Iterator[Availability]:
+def _probe_in_one_worker(
+    left: list[Question], log: Path, control: Control, environment: str
+) -> Iterator[Availability]:
     """Answer and take out as many of `left` as one worker lives for, at least one."""
-    with WorkerProcess(log, control) as worker:
+    with WorkerProcess(log, control, environment) as worker:
+        # Without a first word from it the interpreter itself is the reason, for every engine.
+        worker.greet()
         try:
-            worker.greet()
-            for message, _ in worker.ask("probe", engines=list(left)):
+            pairs = [(engine, device) for engine, device, _ in left]
+            for message, _ in worker.ask("probe", engines=pairs):
                 if message["event"] == "probed":
-                    pair = (message["engine"], message["device"])
-                    left.remove(pair)
-                    yield Availability(
-                        engine=pair[0],
-                        device=pair[1],
-                        readiness="ready" if message["ready"] else "unavailable",
-                        reason=message["reason"],
-                        install=message["install"],
-                        versions=message["versions"],
-                    )
+                    question = (message["engine"], message["device"], environment)
+                    left.remove(question)
+                    yield _answer(question, message)
         except WorkerFailed as error:
-            engine, device = left.pop(0)
-            yield Availability(engine, device, "unavailable", reason=error.message)
+            yield _unavailable(left.pop(0), error)
+
+
+def _answer(question: Question, found: dict[str, Any]) -> Availability:
+    engine, device, environment = question
+    precisions = found.get("precisions")
+    return Availability(
+        engine=engine,
+        device=device,
+        readiness="ready" if found["ready"] else "unavailable",
+        reason=found["reason"],
+        install=found["install"],
+        versions=found["versions"],
+        environment=environment,
+        precisions=None if precisions is None else tuple(precisions),
+        builds=bool(found.get("builds")),
+        typed=bool(found.get("typed")),
+        gpu=found.get("gpu"),
+    )
+
+
+def _unavailable(question: Question, error: InferTuiError) -> Availability:
+    engine, device, environment = question
+    return Availability(
+        engine,
+        device,
+        "unavailable",
+        reason=error.message,
+        install=error.hint if not isinstance(error, WorkerFailed) else "",
+        environment=environment,
+    )

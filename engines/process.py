@@ -19,7 +19,7 @@ import psutil
 
 from engines import launch
 from engines.control import Control
-from engines.errors import Cancelled, FileError, UsageError, WorkerFailed
+from engines.errors import Cancelled, FileError, InferTuiError, UsageError, WorkerFailed
 from engines.worker.protocol import Decoder, Frame, Message, ProtocolError, encode
 
 # After a polite request to stop; an inference or a compilation may take longer than that.
@@ -37,6 +37,12 @@ DOING = {
     "describe": "describing the model",
     "graph": "drawing the graph",
     "export": "exporting to ONNX",
+    "convert": "converting the ONNX file",
+    "build": "building the engine",
+    "parsing": "reading the ONNX file",
+    "building": "building the engine",
+    "inspecting": "inspecting the engine",
+    "times": "timing the device",
     "reference": "computing the FP32 reference",
     "load": "loading",
     "check": "checking its outputs",
@@ -60,15 +66,20 @@ SIGNAL_HINTS: dict[int, str] = {
 class WorkerProcess:
     """One child process that answers one request at a time.
 
-    Use it as a context manager: leaving it ends the process and everything that it started.
+    It runs under the user's interpreter `environment`, by default under this one. After a stop that
+    brings no answer within `patience_s` it is killed. Use it as a context manager: leaving it ends
+    the process and everything that it started.
     `took_s` is how long the worker was busy with the last request that it answered.
     """
 
     took_s = 0.0
 
-    def __init__(self, log: Path, control: Control) -> None:
+    def __init__(
+        self, log: Path, control: Control, environment: str = "", patience_s: float = PATIENCE_S
+    ) -> None:
         self.log = log
         self._control = control
+        self._patience_s = patience_s
         self._oom_kills = oom_kills()
         self._decoder = Decoder()
         self._frames: list[Frame] = []
@@ -80,7 +91,10 @@ class WorkerProcess:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as file:
                 self._log_start = file.tell()
-                self._process = launch.start(self._folder, file)
+                self._process = launch.start(self._folder, file, environment)
+        except InferTuiError:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
         except OSError as error:
             raise WorkerFailed(
                 f"a worker can't be started: {error}", hint="it needs room in its log and in TMPDIR"
@@ -113,7 +127,7 @@ class WorkerProcess:
         while True:
             if self._control.cancelled and deadline is None:
                 self.stop()
-                deadline = time.monotonic() + PATIENCE_S
+                deadline = time.monotonic() + self._patience_s
             message, payload = self._receive(deadline, heed_cancel=deadline is None)
             if message is CANCEL_ASKED:
                 continue
@@ -211,7 +225,12 @@ class WorkerProcess:
             return UsageError(message["message"], hint=message["hint"])
         if message["kind"] == "file":
             return FileError(message["message"], hint=message["hint"])
-        return WorkerFailed(message["message"], hint=message["hint"], log_tail=self.log_tail())
+        return WorkerFailed(
+            message["message"],
+            hint=message["hint"],
+            log_tail=self.log_tail(),
+            kind=message["kind"],
+        )
 
     def _death(self) -> WorkerFailed:
         """Why the process is gone, in words."""

@@ -39,7 +39,9 @@ def worker(tmp_path: Path, monkeypatch):
     def start(program: str, control: Control | None = None) -> WorkerProcess:
         script = tmp_path / "worker.py"
         script.write_text(HELLO + program)
-        monkeypatch.setattr(launch, "command", lambda: [sys.executable, str(script)])
+        monkeypatch.setattr(
+            launch, "command", lambda _environment="": [sys.executable, str(script)]
+        )
         process = WorkerProcess(tmp_path / "log", control or Control())
         started.append(process)
         process.greet()

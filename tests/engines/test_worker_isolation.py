@@ -34,7 +34,7 @@ def test_nothing_of_the_working_folder_is_imported(trapped_folder, monkeypatch, 
     os.chdir(trapped_folder)
     if python_path is not None:
         monkeypatch.setenv("PYTHONPATH", python_path)
-    answers = {(one.engine, one.device): one for one in probe([("onnxruntime", "cpu")])}
+    answers = {(one.engine, one.device): one for one in probe([("onnxruntime", "cpu", "")])}
     assert answers["onnxruntime", "cpu"].ready
     assert list(trapped_folder.rglob("*.imported")) == []
 
