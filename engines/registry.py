@@ -1,189 +1,44 @@
-"""Which engines there are, what each can be told, and whether it can run here.
+"""What an entry of a plan may ask of its engine, and whether an engine can run here.
 
-The catalogue is static and imports no framework. Whether an engine can run is a question for the
-interpreter that would run it, so `probe` asks a worker (`engines.probing`).
+Whether it can is a question for the interpreter that would run it: `engines.probing` asks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from engines.catalogue import (
+    CATALOGUE,
+    CHANNELS_LAST,
+    COMPILE,
+    EAGER,
+    ONNXRUNTIME,
+    TENSORRT,
+    TENSORRT_RTX,
+    Engine,
+    Option,
+    find,
+)
 from engines.errors import UsageError, nearest
-from engines.plan import DEVICES, PRECISIONS, Device, EngineSpec, OptionValue, Precision
+from engines.plan import DEVICES, PRECISIONS, Device, EngineSpec, Precision
+
+__all__ = [
+    "CATALOGUE",
+    "CHANNELS_LAST",
+    "COMPILE",
+    "EAGER",
+    "ONNXRUNTIME",
+    "TENSORRT",
+    "TENSORRT_RTX",
+    "Availability",
+    "Engine",
+    "Option",
+    "find",
+]
 
 Readiness = Literal["checking", "ready", "unavailable"]
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option of an engine: a choice, a whole number or a yes/no, with its default."""
-
-    name: str
-    help: str
-    default: OptionValue
-    choices: tuple[str, ...] = ()
-    minimum: int = 0
-
-    @property
-    def kind(self) -> Literal["choice", "bool", "int"]:
-        if self.choices:
-            return "choice"
-        return "bool" if isinstance(self.default, bool) else "int"
-
-    def parse(self, text: str) -> OptionValue:
-        """The value that `text` (from a command line or a dialog) means; UsageError if none."""
-        if self.kind == "bool":
-            if text.lower() in ("true", "yes", "on", "1"):
-                return True
-            if text.lower() in ("false", "no", "off", "0"):
-                return False
-        elif self.kind == "int":
-            try:
-                return self.check(int(text))
-            except ValueError:
-                pass
-        elif text in self.choices:
-            return text
-        raise UsageError(f"{self.name} is {text!r}, expected {self.expected}")
-
-    def check(self, value: OptionValue) -> OptionValue:
-        """`value` itself if this option can take it, otherwise UsageError."""
-        if self.kind == "choice":
-            right = value in self.choices
-        elif self.kind == "bool":
-            right = isinstance(value, bool)
-        else:
-            right = isinstance(value, int) and not isinstance(value, bool) and value >= self.minimum
-        if not right:
-            raise UsageError(f"{self.name} is {value!r}, expected {self.expected}")
-        return value
-
-    @property
-    def expected(self) -> str:
-        """What a value may be, in words."""
-        if self.kind == "choice":
-            return "one of " + ", ".join(self.choices)
-        return "true or false" if self.kind == "bool" else f"a whole number from {self.minimum}"
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """One engine of the catalogue.
-
-    `precisions` maps each device it can use to the precisions it has there. `needs_onnx` engines
-    load an exported ONNX file, `needs_build` ones an engine file built from it.
-    """
-
-    name: str
-    title: str
-    precisions: Mapping[Device, tuple[Precision, ...]]
-    options: tuple[Option, ...] = ()
-    needs_onnx: bool = False
-    needs_build: bool = False
-
-    @property
-    def devices(self) -> tuple[Device, ...]:
-        return tuple(self.precisions)
-
-    def option(self, name: str) -> Option:
-        for option in self.options:
-            if option.name == name:
-                return option
-        known = [option.name for option in self.options]
-        expected = nearest(name, known) if known else "it has no options"
-        raise UsageError(f"{self.name} has no option '{name}'", hint=expected)
-
-    def settings(self, spec: EngineSpec) -> dict[str, OptionValue]:
-        """Every option's value for `spec`: what it sets, and the defaults of the rest."""
-        return {option.name: option.default for option in self.options} | spec.options
-
-
-THREADS = Option(
-    "threads", "CPU threads an operator may use; 0 takes the physical cores", default=0
-)
-CHANNELS_LAST = Option(
-    "channels_last", "keep tensors in NHWC order, which convolutions prefer", default=True
-)
-
-EAGER = Engine(
-    name="eager",
-    title="PyTorch eager",
-    precisions={"cpu": ("fp32", "bf16"), "cuda": ("fp32", "tf32", "fp16", "bf16")},
-    options=(THREADS, CHANNELS_LAST),
-)
-
-COMPILE = Engine(
-    name="compile",
-    title="torch.compile",
-    precisions={"cpu": ("fp32", "bf16"), "cuda": ("fp32", "tf32", "fp16", "bf16")},
-    options=(
-        Option(
-            "mode",
-            "how hard to optimise; max-autotune can take minutes",
-            default="default",
-            choices=("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"),
-        ),
-        THREADS,
-        CHANNELS_LAST,
-    ),
-)
-
-ONNXRUNTIME = Engine(
-    name="onnxruntime",
-    title="ONNX Runtime",
-    precisions={"cpu": ("fp32",), "cuda": ("fp32", "tf32", "fp16")},
-    options=(
-        Option(
-            "graph_optimization_level",
-            "which graph rewrites are applied at load",
-            default="all",
-            choices=("disable", "basic", "extended", "all"),
-        ),
-        Option(
-            "intra_op_threads", "threads inside an operator; 0 takes the physical cores", default=0
-        ),
-        Option(
-            "inter_op_threads",
-            "operators run side by side; above 1 the execution mode is parallel",
-            default=1,
-            minimum=1,
-        ),
-        Option(
-            "spinning", "let idle threads spin: lower latency, a busier processor", default=True
-        ),
-    ),
-    needs_onnx=True,
-)
-
-TENSORRT = Engine(
-    name="tensorrt",
-    title="TensorRT",
-    precisions={"cuda": ("fp32", "tf32", "fp16", "bf16", "int8")},
-    needs_onnx=True,
-    needs_build=True,
-)
-
-TENSORRT_RTX = Engine(
-    name="tensorrt-rtx",
-    title="TensorRT-RTX",
-    precisions={"cuda": ("fp32", "tf32", "fp16", "bf16", "int8")},
-    needs_onnx=True,
-    needs_build=True,
-)
-
-CATALOGUE: tuple[Engine, ...] = (EAGER, COMPILE, ONNXRUNTIME, TENSORRT, TENSORRT_RTX)
-
-
-def find(name: str) -> Engine:
-    """The engine called `name`; UsageError with the nearest name if there is none."""
-    for engine in CATALOGUE:
-        if engine.name == name:
-            return engine
-    raise UsageError(
-        f"unknown engine '{name}'", hint=nearest(name, [engine.name for engine in CATALOGUE])
-    )
 
 
 def precision(name: str) -> Precision:
@@ -206,11 +61,6 @@ def check(spec: EngineSpec) -> None:
     """Raise UsageError where `spec` asks for what its engine does not have."""
     engine = find(spec.engine)
     precision(spec.precision)
-    if spec.environment:
-        raise UsageError(
-            f"environment '{spec.environment}' is not known here",
-            hint="remove it: this version runs every engine in its own interpreter",
-        )
     if spec.device != "auto" and spec.device not in engine.devices:
         raise UsageError(
             f"{engine.name} does not run on '{spec.device}'",
@@ -224,7 +74,14 @@ def check(spec: EngineSpec) -> None:
             hint="expected one of " + ", ".join(dict.fromkeys(known)),
         )
     for name, value in spec.options.items():
-        engine.option(name).check(value)
+        option = engine.option(name)
+        option.check(value)
+        if not set(option.devices) & set(devices):
+            raise UsageError(
+                f"{engine.name} has no option '{name}' on {spec.device}",
+                hint=f"it is for {' and '.join(option.devices)}",
+            )
+    profiles_of(spec)
 
 
 def possible(spec: EngineSpec) -> bool:
@@ -244,16 +101,83 @@ def able_devices(spec: EngineSpec) -> tuple[Device, ...]:
     return tuple(device for device in precisions if spec.precision in precisions[device])
 
 
-def pairs_of(spec: EngineSpec) -> tuple[tuple[str, Device], ...]:
-    """The engine with each device that `spec` may come to run on."""
-    return tuple((spec.engine, device) for device in able_devices(spec))
+# An engine, a device and an environment: what can be asked of an interpreter.
+Question = tuple[str, Device, str]
+
+
+def questions_of(spec: EngineSpec) -> tuple[Question, ...]:
+    """What must be known before `spec` can run: its engine on each device it may come to run on."""
+    return tuple((spec.engine, device, spec.environment) for device in able_devices(spec))
+
+
+def profiles_of(spec: EngineSpec) -> tuple[tuple[int, int, int], ...]:
+    """The (smallest, best, largest) batch of each optimisation profile that `spec` is built with.
+
+    By default one profile of the entry's own batch alone, which gives the fastest engine. Raises
+    UsageError where the options contradict each other or leave the entry's batch out.
+    """
+    engine = find(spec.engine)
+    if not engine.needs_build:
+        return ()
+    settings = engine.settings(spec)
+    chosen = [int(settings[f"{which}_batch"]) for which in ("min", "opt", "max")]
+    if listed := str(settings["profile_batches"]):
+        if any(chosen):
+            raise UsageError(
+                f"{engine.name} has both profile_batches and min, opt or max_batch",
+                hint="set one of the two",
+            )
+        profiles = _ladder([int(one) for one in listed.split(",")], engine.name)
+    else:
+        low, best, high = chosen
+        low, high = low or min(spec.batch, high or spec.batch), high or max(spec.batch, low)
+        profiles = ((low, best or min(max(spec.batch, low), high), high),)
+    for low, best, high in profiles:
+        if not low <= best <= high:
+            raise UsageError(
+                f"{engine.name} has an optimisation profile of {low} to {high}, best {best}",
+                hint="expected min_batch ≤ opt_batch ≤ max_batch",
+            )
+    if not any(low <= spec.batch <= high for low, _, high in profiles):
+        ranges = ", ".join(f"{low} to {high}" for low, _, high in profiles)
+        raise UsageError(
+            f"batch {spec.batch} is outside the optimisation profile of {engine.name} ({ranges})",
+            hint="raise max_batch, or lower min_batch",
+        )
+    return profiles
+
+
+def _ladder(batches: list[int], name: str) -> tuple[tuple[int, int, int], ...]:
+    """A profile up to each of `batches`, from where the one before ends, best at its largest."""
+    if batches != sorted(set(batches)) or batches[0] < 1:
+        raise UsageError(
+            f"{name} has profile_batches {','.join(map(str, batches))}",
+            hint="expected rising batch sizes, such as 1,8,32",
+        )
+    starts = [1, *(batch + 1 for batch in batches[:-1])]
+    return tuple((low, high, high) for low, high in zip(starts, batches, strict=True))
+
+
+def onnx_precision(spec: EngineSpec, *, typed: bool) -> Precision:
+    """Which ONNX file `spec` is made from.
+
+    A typed builder (TensorRT 10 with strong typing, 11, RTX) and ONNX Runtime take the precision
+    from the file; an older builder takes the FP32 file and flags. TF32 is a way to multiply FP32.
+    """
+    takes_from_file = typed or spec.engine == ONNXRUNTIME.name or spec.precision == "int8"
+    if spec.precision == "tf32" or not takes_from_file:
+        return "fp32"
+    return spec.precision
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
     """Whether `engine` can run on `device` under one interpreter, and if not, why and what to do.
 
-    `install` says what would make it available, empty where nothing is known to.
+    `install` says what would make it available, empty where nothing is known to. `precisions` are
+    those it has there, None where they are the catalogue's. `builds` says whether engine files can
+    be built, which needs no GPU where they are for a named one; `typed` whether its builder is
+    strongly typed. `gpu` holds `name` and `compute_capability` of the GPU that it would use.
     """
 
     engine: str
@@ -263,10 +187,34 @@ class Availability:
     install: str = ""
     versions: Mapping[str, str] | None = None
     environment: str = ""
+    precisions: tuple[Precision, ...] | None = None
+    builds: bool = False
+    typed: bool = False
+    gpu: Mapping[str, Any] | None = None
 
     @property
     def ready(self) -> bool:
         return self.readiness == "ready"
+
+    @property
+    def question(self) -> Question:
+        return (self.engine, self.device, self.environment)
+
+    @property
+    def known_precisions(self) -> tuple[Precision, ...]:
+        """The precisions that this interpreter has of the engine on this device."""
+        listed = find(self.engine).precisions[self.device]
+        if self.precisions is None:
+            return listed
+        return tuple(one for one in listed if one in self.precisions)
+
+    def lacks(self, spec: EngineSpec) -> str:
+        """Why `spec` can't run there although the engine can, in words; empty where it can."""
+        if spec.precision in self.known_precisions:
+            return ""
+        versions = " ".join(f"{name} {version}" for name, version in (self.versions or {}).items())
+        have = ", ".join(self.known_precisions) or "none"
+        return f"{versions or self.engine} has no {spec.precision} here: it has {have}"
 
 
 def pending() -> tuple[Availability, ...]:

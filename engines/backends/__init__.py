@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engines.backends.base import Backend, Probe
+    from engines.backends.base import Backend, Probe, Say
 
 MODULES = {
     "eager": "pytorch",
@@ -27,9 +27,15 @@ def probe_backend(engine: str, device: str) -> Probe:
     return found
 
 
-def open_backend(request: dict[str, Any]) -> Backend:
-    """The backend that a `load` request asks for, not loaded yet."""
-    from engines.backends.base import Job
+def open_backend(request: dict[str, Any], say: Say | None = None) -> Backend:
+    """The backend that a `load` request asks for, not loaded yet; it says its progress to `say`."""
+    from engines.backends.base import Job, nothing
 
-    backend: Backend = _module(request["engine"]).BACKEND(Job.of(request))
+    backend: Backend = _module(request["engine"]).BACKEND(Job.of(request), say or nothing)
     return backend
+
+
+def build_engine(request: dict[str, Any], say: Say) -> dict[str, Any]:
+    """Build the engine file that a `build` request asks for; what it holds, in figures."""
+    built: dict[str, Any] = _module(request["engine"]).build(request, say)
+    return built

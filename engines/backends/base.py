@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 import abc
-import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.worker.failure import WorkerError
 
+if TYPE_CHECKING:
+    from typing import Required  # CPython 3.11 and newer; a worker may run on 3.10
+
 Facts = dict[str, "bool | int | float | str"]
 
-NO_DRIVER = "no NVIDIA driver answers on this machine"
-GET_DRIVER = "an NVIDIA GPU and its driver"
-LATER = "this version of infer-tui measures on the CPU only"
+Say = Callable[..., None]
 
 
-class Probe(TypedDict):
-    """Whether an engine can run: `reason` and `install` say why not and what would change it."""
+class Probe(TypedDict, total=False):
+    """Whether an engine can run: `reason` and `install` say why not and what would change it.
 
-    ready: bool
-    reason: str
-    install: str
-    versions: dict[str, str]
+    `precisions` are those it has here; absent where they are all that the registry lists.
+    `builds` says whether engine files can be built, be it that none can run; `typed` whether its
+    builder takes precisions from the ONNX file (strong typing) rather than from flags. `gpu` holds
+    `name`, `compute_capability`, `uuid` and `memory_bytes` of the GPU that the engine would use.
+    """
 
-
-def driver_answers() -> bool:
-    """Whether an NVIDIA driver is loaded: its library is found and initialises."""
-    try:
-        return int(ctypes.CDLL("libcuda.so.1").cuInit(0)) == 0
-    except OSError:
-        return False
+    ready: Required[bool]
+    reason: Required[str]
+    install: Required[str]
+    versions: Required[dict[str, str]]
+    precisions: list[str]
+    builds: bool
+    typed: bool
+    gpu: dict[str, Any]
 
 
 def ready(versions: dict[str, str]) -> Probe:
@@ -42,6 +45,10 @@ def ready(versions: dict[str, str]) -> Probe:
 
 def unavailable(reason: str, install: str = "", versions: dict[str, str] | None = None) -> Probe:
     return Probe(ready=False, reason=reason, install=install, versions=versions or {})
+
+
+def nothing(_event: str, **_fields: Any) -> None:
+    """Says nothing: for a backend that nobody listens to."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Job:
     model: dict[str, Any]
     weights: str = ""
     onnx: str = ""
+    engine_file: str = ""
     cache: str = ""
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -64,6 +72,15 @@ class Job:
         """The job in `request`, whose other keys are for others."""
         names = {one.name for one in fields(Job)}
         return Job(**{name: value for name, value in request.items() if name in names})
+
+
+class DeviceTimes(TypedDict):
+    """Milliseconds of each extra request: by device events, and `enqueue` by the host's clock."""
+
+    copy_in: list[float]
+    compute: list[float]
+    copy_out: list[float]
+    enqueue: list[float]
 
 
 class Backend(abc.ABC):
@@ -75,8 +92,9 @@ class Backend(abc.ABC):
 
     compiles = False
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, say: Say = nothing) -> None:
         self.job = job
+        self.say = say
 
     @abc.abstractmethod
     def load(self) -> None:
@@ -97,6 +115,21 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def output(self) -> NDArray[np.float32]:
         """The last inference's logits, shape (batch, classes); overwritten by the next one."""
+
+    def device_times(self, iterations: int) -> DeviceTimes | None:
+        """Where the time of a request goes on the device, over `iterations` extra requests.
+
+        Runs outside the timed loop, because recording events costs host time. None where the
+        engine has no stream.
+        """
+        return None
+
+    def device_bytes(self) -> int | None:
+        """GPU memory that this process holds for the engine, in bytes; None where not known."""
+        return None
+
+    def close(self) -> None:  # noqa: B027  # most engines leave that to the end of the process
+        """Release what the engine holds, in order. The process ends right after."""
 
     @abc.abstractmethod
     def facts(self) -> Facts:

@@ -1,7 +1,8 @@
-"""ONNX Runtime."""
+"""ONNX Runtime: whether it can run here, and a session on the CPU."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from importlib import metadata
 from typing import Any
@@ -9,22 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends.base import (
-    GET_DRIVER,
-    LATER,
-    NO_DRIVER,
-    Backend,
-    Facts,
-    Probe,
-    driver_answers,
-    ready,
-    unavailable,
-)
-from engines.worker.failure import WorkerError
+from engines.backends import cuda
+from engines.backends.base import Backend, Facts, Job, Probe, Say, nothing, ready, unavailable
+from engines.worker.failure import WorkerError, first_line
 from engines.worker.processors import physical_cores
 
 INSTALL = "python -m pip install onnxruntime onnx onnxscript"
-INSTALL_GPU = "python -m pip uninstall -y onnxruntime; python -m pip install onnxruntime-gpu"
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 # The names ONNX Runtime's documentation gives to graph optimisation levels.
@@ -39,9 +30,9 @@ WARNINGS = 2
 
 
 def probe(device: str) -> Probe:
-    """Whether onnxruntime imports here and was built with the provider of `device`."""
-    wheels = [name for name in ("onnxruntime", "onnxruntime-gpu") if _installed(name)]
-    if len(wheels) == 2:
+    """Whether onnxruntime imports here and its provider of `device` can run."""
+    folders = {name: folders_of(name) for name in ("onnxruntime", "onnxruntime-gpu")}
+    if folders["onnxruntime"] & folders["onnxruntime-gpu"]:
         return unavailable(
             "onnxruntime and onnxruntime-gpu are both installed and overwrite each other",
             "python -m pip uninstall -y onnxruntime onnxruntime-gpu, then install one of them",
@@ -51,44 +42,36 @@ def probe(device: str) -> Probe:
     except ModuleNotFoundError:
         return unavailable("onnxruntime is not installed", INSTALL)
     except (ImportError, OSError) as error:
-        return unavailable(f"onnxruntime does not load: {error}", INSTALL)
-    versions = {"onnxruntime": onnxruntime.__version__}
+        return unavailable(f"onnxruntime does not load: {first_line(error)}", INSTALL)
+    versions = {"onnxruntime": str(onnxruntime.__version__)}
     if device == "cpu":
         return ready(versions)
-    if not driver_answers():
-        return unavailable(NO_DRIVER, GET_DRIVER, versions)
-    if CUDA not in onnxruntime.get_available_providers():
-        return unavailable(
-            f"onnxruntime {onnxruntime.__version__} has no CUDA provider", INSTALL_GPU, versions
-        )
-    return unavailable(LATER, "", versions)
+    from engines.backends import onnxruntime_cuda
+
+    versions |= onnxruntime_cuda.linked_versions(onnxruntime)
+    if (trouble := onnxruntime_cuda.trouble(onnxruntime, 0)) is not None:
+        return unavailable(*trouble, versions)
+    gpu = cuda.gpu(0)
+    answer = ready(versions)
+    answer["gpu"] = dict(gpu)
+    # Tensor cores know TF32 since compute capability 8.0; before, the option changes nothing.
+    tf32 = float(gpu["compute_capability"]) >= 8
+    answer["precisions"] = ["fp32", "tf32", "fp16"] if tf32 else ["fp32", "fp16"]
+    return answer
 
 
-def _installed(name: str) -> bool:
-    try:
-        metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+def folders_of(package: str) -> set[str]:
+    """The import folders that installations of `package` on the import path own."""
+    found = metadata.distributions(name=package)
+    return {os.path.realpath(str(one.locate_file("onnxruntime"))) for one in found}
 
 
 class OnnxRuntime(Backend):
-    """A session on the exported ONNX file, with input and output bound to fixed host memory."""
+    """A session on an ONNX file, with its input and output bound to fixed memory."""
 
-    def load(self) -> None:
-        import onnxruntime as ort
-
-        options = self._session_options(ort)
-        self._session = ort.InferenceSession(
-            self.job.onnx, options, providers=[CPU], enable_fallback=0
-        )
-        found = self._session.get_providers()
-        if found[0] != CPU:
-            raise WorkerError(f"ONNX Runtime runs on {found[0]}, expected {CPU}")
-        self._binding = self._session.io_binding()
-        self._run_options = ort.RunOptions()
-        classes = self.job.model["classes"]
-        self._output = np.empty((self.job.batch, classes), dtype=np.float32)
+    _session: Any = None
+    _binding: Any = None
+    _output: NDArray[np.float32]
 
     def _session_options(self, ort: Any) -> Any:
         chosen = self.job.options
@@ -112,6 +95,55 @@ class OnnxRuntime(Backend):
         self._options = options
         return options
 
+    def output(self) -> NDArray[np.float32]:
+        return self._output
+
+    def facts(self) -> Facts:
+        return {
+            "provider": self._session.get_providers()[0],
+            "graph_optimization_level": self.job.options["graph_optimization_level"],
+            "intra_op_threads": self._options.intra_op_num_threads,
+            "inter_op_threads": self._options.inter_op_num_threads,
+            "execution_mode": "parallel"
+            if self.job.options["inter_op_threads"] > 1
+            else "sequential",
+            "spinning": self.job.options["spinning"],
+            **{f"nodes_{name}": kinds.total() for name, kinds in nodes(self._session).items()},
+        }
+
+    def versions(self) -> dict[str, str]:
+        import onnxruntime
+
+        return {"onnxruntime": str(onnxruntime.__version__)}
+
+
+def nodes(session: Any) -> dict[str, Counter[str]]:
+    """Operators that each provider got, where this version can say (1.27 and newer)."""
+    counted: dict[str, Counter[str]] = {}
+    if hasattr(session, "get_provider_graph_assignment_info"):
+        for part in session.get_provider_graph_assignment_info():
+            kinds = counted.setdefault(part.ep_name, Counter())
+            kinds.update(node.op_type for node in part.get_nodes())
+    return counted
+
+
+class CpuSession(OnnxRuntime):
+    """A session on the processor."""
+
+    def load(self) -> None:
+        import onnxruntime as ort
+
+        self._session = ort.InferenceSession(
+            self.job.onnx, self._session_options(ort), providers=[CPU], enable_fallback=0
+        )
+        found = self._session.get_providers()
+        if found[0] != CPU:
+            raise WorkerError(f"ONNX Runtime runs on {found[0]}, expected {CPU}")
+        self._binding = self._session.io_binding()
+        self._run_options = ort.RunOptions()
+        classes = self.job.model["classes"]
+        self._output = np.empty((self.job.batch, classes), dtype=np.float32)
+
     def set_input(self, batch: NDArray[np.float32]) -> None:
         self._input = np.ascontiguousarray(batch)
         name = self._session.get_inputs()[0].name
@@ -126,35 +158,14 @@ class OnnxRuntime(Backend):
     def infer(self) -> None:
         self._session.run_with_iobinding(self._binding, self._run_options)
 
-    def output(self) -> NDArray[np.float32]:
-        return self._output
 
-    def facts(self) -> Facts:
-        nodes = self._nodes_by_provider()
-        return {
-            "provider": self._session.get_providers()[0],
-            "graph_optimization_level": self.job.options["graph_optimization_level"],
-            "intra_op_threads": self._options.intra_op_num_threads,
-            "inter_op_threads": self._options.inter_op_num_threads,
-            "execution_mode": "parallel"
-            if self.job.options["inter_op_threads"] > 1
-            else "sequential",
-            "spinning": self.job.options["spinning"],
-            **{f"nodes_{provider}": count for provider, count in nodes.items()},
-        }
+def backend(job: Job, say: Say = nothing) -> Backend:
+    """The session of `job`'s device."""
+    if job.device == "cpu":
+        return CpuSession(job, say)
+    from engines.backends.onnxruntime_cuda import CudaSession
 
-    def _nodes_by_provider(self) -> Counter[str]:
-        """Nodes that each provider got, where this version can say (1.27 and newer)."""
-        counted: Counter[str] = Counter()
-        if hasattr(self._session, "get_provider_graph_assignment_info"):
-            for part in self._session.get_provider_graph_assignment_info():
-                counted[part.ep_name] += len(part.get_nodes())
-        return counted
-
-    def versions(self) -> dict[str, str]:
-        import onnxruntime
-
-        return {"onnxruntime": onnxruntime.__version__}
+    return CudaSession(job, say)
 
 
-BACKEND = OnnxRuntime
+BACKEND = backend

@@ -1,23 +1,24 @@
-"""TensorRT: what this interpreter has of it."""
+"""TensorRT 8.6 to 11: engine files built from ONNX, run on PyCUDA's memory and stream."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from typing import Any
 
-from engines.backends.base import GET_DRIVER, LATER, NO_DRIVER, Probe, driver_answers, unavailable
+from engines.backends.base import Probe, Say
+from engines.backends.trt import builder, probing
+from engines.backends.trt.runtime import TensorRt
 
-INSTALL = "python -m pip install tensorrt pycuda"
+NAME = "tensorrt"
 
 
 def probe(_device: str) -> Probe:
-    """Whether TensorRT and PyCUDA import here and a driver answers."""
-    if not driver_answers():
-        return unavailable(NO_DRIVER, f"{GET_DRIVER}, then: {INSTALL}")
-    versions: dict[str, str] = {}
-    for package in ("tensorrt", "pycuda"):
-        try:
-            module = import_module(package)
-        except (ImportError, OSError) as error:
-            return unavailable(f"{package} does not load: {error}", INSTALL, versions)
-        versions[package] = str(getattr(module, "__version__", getattr(module, "VERSION_TEXT", "")))
-    return unavailable(LATER, "", versions)
+    """Whether TensorRT and PyCUDA load here and a GPU answers."""
+    return probing.probe(NAME)
+
+
+def build(request: dict[str, Any], say: Say) -> dict[str, Any]:
+    """Write the engine file that `request` asks for; what it holds, in figures."""
+    return builder.build(NAME, request, say)
+
+
+BACKEND = TensorRt

@@ -1,28 +1,24 @@
-"""TensorRT-RTX: what this interpreter has of it."""
+"""TensorRT-RTX: the same code over its twin module; its builder needs no GPU."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from typing import Any
 
-from engines.backends.base import GET_DRIVER, LATER, NO_DRIVER, Probe, driver_answers, unavailable
+from engines.backends.base import Probe, Say
+from engines.backends.trt import builder, probing
+from engines.backends.trt.runtime import TensorRt
 
-INSTALL = "python -m pip install tensorrt-rtx-cu13-bindings tensorrt-rtx-cu13-libs"
-NAMES = ("tensorrt_rtx", "tensorrt_rtx_bindings")
+NAME = "tensorrt-rtx"
 
 
 def probe(_device: str) -> Probe:
-    """Whether TensorRT-RTX imports here and a driver answers."""
-    version = next((found for name in NAMES if (found := _version(name))), "")
-    if not version:
-        return unavailable("TensorRT-RTX is not installed", INSTALL)
-    versions = {"tensorrt-rtx": version}
-    if not driver_answers():
-        return unavailable(NO_DRIVER, GET_DRIVER, versions)
-    return unavailable(LATER, "", versions)
+    """Whether TensorRT-RTX loads here, and whether it can run or only build."""
+    return probing.probe(NAME)
 
 
-def _version(name: str) -> str:
-    try:
-        return str(import_module(name).__version__)
-    except (ImportError, OSError):
-        return ""
+def build(request: dict[str, Any], say: Say) -> dict[str, Any]:
+    """Write the engine file that `request` asks for; what it holds, in figures."""
+    return builder.build(NAME, request, say)
+
+
+BACKEND = TensorRt

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends import open_backend, probe_backend
+from engines.backends import build_engine, open_backend, probe_backend
 from engines.worker import accuracy, inputs
 from engines.worker.failure import WorkerError
 from engines.worker.loop import timed_loop
@@ -56,7 +56,7 @@ def load(request: Request, session: Session) -> Result:
     """Load an engine, run it once, and say how long each part took and what it runs with."""
     session.say("progress", phase="loading")
     with stopwatch() as passed:
-        backend = open_backend(request)
+        backend = open_backend(request, session.say)
         backend.load()
         load_ms = passed()
     batch = inputs.images(request["input_seed"], 0, request["batch"], request["input_size"])
@@ -116,7 +116,23 @@ def measure(request: Request, session: Session) -> Result:
         seconds=request.get("seconds"),
         origin_ns=session.origin_ns,
     )
-    return {**outcome._asdict(), "facts": backend.facts(), "peak_host_bytes": peak_host_bytes()}
+    return {
+        **outcome._asdict(),
+        "facts": backend.facts(),
+        "peak_host_bytes": peak_host_bytes(),
+        "device_bytes": backend.device_bytes(),
+    }
+
+
+def times(request: Request, session: Session) -> Result:
+    """Where the time of a request goes on the device; `device` is None where nobody can tell."""
+    backend = loaded(session)
+    session.say("progress", phase="timing the device")
+    found = backend.device_times(request["iterations"])
+    if found is None:
+        return {"device": None}
+    medians = {f"{part}_ms": float(np.median(times)) for part, times in found.items()}  # type: ignore[call-overload]
+    return {"device": {"n": len(found["compute"]), **medians}}
 
 
 def peak_host_bytes() -> int:
@@ -160,6 +176,19 @@ def export(request: Request, _session: Session) -> Result:
     return export_onnx(request)
 
 
+def convert(request: Request, _session: Session) -> Result:
+    """Make the ONNX file of another precision."""
+    from engines.conversion import convert_onnx
+
+    return convert_onnx(request)
+
+
+def build(request: Request, session: Session) -> Result:
+    """Build an engine file from an ONNX file."""
+    session.say("progress", phase="loading")
+    return build_engine(request, session.say)
+
+
 def reference(request: Request, _session: Session) -> Result:
     """Write the FP32 reference's logits of the seeded images, shape (images, classes)."""
     backend = open_backend({**request, "engine": "eager", "precision": "fp32", "device": "cpu"})
@@ -192,5 +221,8 @@ HANDLERS: dict[str, Handler] = {
     "describe": describe,
     "graph": graph,
     "export": export,
+    "convert": convert,
+    "build": build,
+    "times": times,
     "reference": reference,
 }

@@ -50,6 +50,7 @@ class Session:
         while True:
             request = self._waiting.get()
             if request["do"] == "close":
+                self._release()
                 # Frameworks' exit handlers can hang or print; nothing of ours waits for them.
                 os._exit(0)
             self._current = request["id"]
@@ -79,6 +80,15 @@ class Session:
             self.say("failed", **explain(error))
         else:
             self.say("done", result=result, seconds=time.perf_counter() - began)
+
+    def _release(self) -> None:
+        """Let the engine go in order, so that no library complains about what is left."""
+        if self.backend is not None:
+            try:
+                self.backend.close()
+            except Exception:
+                traceback.print_exc()
+                sys.stderr.flush()
 
     def _listen(self) -> None:
         try:

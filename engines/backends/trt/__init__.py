@@ -1,0 +1,1 @@
+"""What TensorRT and TensorRT-RTX share: one code for all, decided by what a module has."""

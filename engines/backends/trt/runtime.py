@@ -1,0 +1,289 @@
+"""Runs an engine file: TensorRT's execution context on PyCUDA's memory, stream and events."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import traceback
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.backends import cuda
+from engines.backends.base import Backend, DeviceTimes, Facts, Job, Say, nothing
+from engines.backends.trt import builder, inspector, versions
+from engines.backends.trt.device import Device, open_device
+from engines.backends.trt.logger import RECORD, logger_of
+from engines.worker.failure import WorkerError
+
+AGAIN = "build it again: b, or infer-tui build --force"
+Batches = tuple[int, int, int]
+
+
+class TensorRt(Backend):
+    """An engine file on one stream, its compute part replayed as a CUDA graph where asked for."""
+
+    def __init__(self, job: Job, say: Say = nothing) -> None:
+        super().__init__(job, say)
+        self._device: Device | None = None
+        self._runtime: Any = None
+        self._engine: Any = None
+        self._context: Any = None
+        self._graph: cuda.Graph | None = None
+        self._graph_refused = ""
+        self._layers: dict[str, int] = {}
+
+    def load(self) -> None:
+        try:
+            self._load()
+        except BaseException as error:
+            # Its frames hold buffers and the stream, which must go before the context does.
+            traceback.clear_frames(error.__traceback__)
+            self.close()
+            raise
+
+    def _load(self) -> None:
+        options = self.job.options
+        self._trt = versions.load(self.job.engine)
+        logger = logger_of(self._trt, verbose=options["verbose_log"])
+        data = read_engine(self.job.engine_file)
+        self._engine_bytes = len(data)
+        self._device = open_device(options["gpu"])
+        # PyCUDA aborts a process that ends with its context still there, however it ends.
+        atexit.register(self.close)
+        self._gpu = cuda.gpu(options["gpu"])["name"]
+        RECORD.start()
+        self._runtime = self._trt.Runtime(logger)
+        self._runtime.engine_host_code_allowed = bool(options.get("version_compatible"))
+        self._engine = deserialize(self._trt, self._runtime, data)
+        self._input_name, self._output_name = tensor_names(self._trt, self._engine)
+        profiles = batch_profiles(self._engine, self._input_name)
+        index = choose_profile(profiles, self.job.batch)
+        self._profile = profiles[index]
+        self._open_context(index)
+        self._layers = self._known_layers()
+        if not versions.is_rtx(self._trt):
+            builder.check_precision(self.job.precision, self._layers)
+        self._prepare_requests()
+
+    def _open_context(self, profile: int) -> None:
+        """An execution context for the job's batch, with its buffers."""
+        job, trt, device = self.job, self._trt, self._opened
+        RECORD.start()
+        self._context = versions.execution_context(trt, self._engine, job.options["cuda_graph"])
+        if self._context is None:
+            raise self._no_context()
+        # Ranges for a profiler cost time in every enqueue, where the file was built with details.
+        self._context.nvtx_verbosity = trt.ProfilingVerbosity.LAYER_NAMES_ONLY
+        shape = (job.batch, 3, job.input_size, job.input_size)
+        device.prepare(shape, (job.batch, job.model["classes"]))
+        if profile and not self._context.set_optimization_profile_async(profile, device.stream):
+            raise self._refusal(f"optimisation profile {profile}")
+        device.synchronize()
+        if not self._context.set_input_shape(self._input_name, shape):
+            raise self._refusal(f"an input of shape {shape}")
+        if missing := self._context.infer_shapes():
+            raise self._refusal(f"its inputs: {', '.join(missing)} is left open")
+        found = tuple(int(size) for size in self._context.get_tensor_shape(self._output_name))
+        if found != device.host_output.shape:
+            raise WorkerError(
+                f"the engine file's output has shape {found}, expected {device.host_output.shape}",
+                AGAIN,
+                kind="engine-file",
+            )
+        for name, pointer in (
+            (self._input_name, device.input_pointer),
+            (self._output_name, device.output_pointer),
+        ):
+            if not self._context.set_tensor_address(name, pointer):
+                raise self._refusal(f"an address for {name}")
+
+    def _prepare_requests(self) -> None:
+        """Run once, which CUDA graphs need before a capture, then capture if that is asked for."""
+        device = self._opened
+        self._compute = self._enqueue
+        device.host_input[...] = 0
+        # Not by `request`: a failure's traceback would keep its function, and so the buffers.
+        device.times(self._compute, 1)
+        if self.job.options["cuda_graph"] and not versions.is_rtx(self._trt):
+            try:
+                self._graph = device.graph(self._enqueue)
+                self._compute = self._graph.launch
+            except WorkerError as error:
+                reason = RECORD.reason()
+                self._graph_refused = f"{error}: {reason}" if reason else str(error)
+        self.infer = device.request(self._compute)  # type: ignore[method-assign]
+
+    def _enqueue(self) -> None:
+        if not self._context.execute_async_v3(self._opened.stream):
+            raise self._refusal("to run")
+
+    @property
+    def _opened(self) -> Device:
+        if self._device is None:
+            raise WorkerError("the engine is not loaded", kind="protocol")
+        return self._device
+
+    def _refusal(self, what: str) -> WorkerError:
+        return WorkerError(
+            f"{versions.title(self._trt)} refuses {what}: {RECORD.reason() or 'no reason given'}"
+        )
+
+    def _no_context(self) -> WorkerError:
+        logged = "\n".join(RECORD.errors)
+        if builder.MEMORY.search(logged):
+            return builder.out_of_memory("the execution context", logged)
+        return self._refusal("to make an execution context")
+
+    def _known_layers(self) -> dict[str, int]:
+        """Layers by precision: as the build wrote them down, else as the inspector tells now."""
+        if versions.is_rtx(self._trt):
+            return {}
+        try:
+            text = Path(self.job.engine_file + builder.LAYERS).read_text()
+        except (OSError, UnicodeDecodeError):
+            engine_inspector = self._engine.create_engine_inspector()
+            engine_inspector.execution_context = self._context
+            text = engine_inspector.get_engine_information(self._trt.LayerInformationFormat.JSON)
+        return inspector.count(inspector.layers_of(text))
+
+    def set_input(self, batch: NDArray[np.float32]) -> None:
+        np.copyto(self._opened.host_input, batch)
+
+    def infer(self) -> None:
+        """One request. `load` puts a function here that has nothing left to look up."""
+        raise WorkerError("the engine is not loaded", kind="protocol")
+
+    def output(self) -> NDArray[np.float32]:
+        return self._opened.host_output
+
+    def device_times(self, iterations: int) -> DeviceTimes:
+        return self._opened.times(self._compute, iterations)
+
+    def device_bytes(self) -> int:
+        """What the GPU has less of since `load` began: weights, activations, buffers, kernels.
+
+        Never less than what is known for certain, should another process have freed some.
+        """
+        device = self._opened
+        buffers = device.host_input.nbytes + device.host_output.nbytes
+        known = self._engine_bytes + versions.activation_bytes(self._engine) + buffers
+        return max(device.free_at_start - device.free_bytes(), known)
+
+    def facts(self) -> Facts:
+        facts: Facts = {
+            "provider": versions.title(self._trt),
+            "gpu": self._gpu,
+            "profile": "/".join(map(str, self._profile)),
+            "engine_mib": round(self._engine_bytes / versions.MIB, 2),
+            "activation_mib": round(versions.activation_bytes(self._engine) / versions.MIB, 2),
+            "cuda_graph": self._graph is not None
+            or (versions.is_rtx(self._trt) and bool(self.job.options["cuda_graph"])),
+            **{f"layers_{name}": number for name, number in self._layers.items()},
+        }
+        if self._graph_refused:
+            facts["cuda_graph_refused"] = self._graph_refused
+        return facts
+
+    def versions(self) -> dict[str, str]:
+        return {
+            self.job.engine: str(self._trt.__version__),
+            "pycuda": metadata.version("pycuda"),
+        }
+
+    def close(self) -> None:
+        """Graph, context, engine, runtime, buffers, events, stream, and CUDA's context at last."""
+        atexit.unregister(self.close)
+        device, self._device = self._device, None
+        if device is None:
+            return
+        if self._graph is not None:
+            self._graph.close()
+        # The functions made in `load` hold buffers.
+        self.__dict__.pop("infer", None)
+        self.__dict__.pop("_compute", None)
+        self._graph = None
+        self._context = None
+        self._engine = None
+        self._runtime = None
+        gc.collect()
+        device.close()
+
+
+def read_engine(path: str) -> bytes:
+    """The engine file; WorkerError where it can't be read."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise WorkerError(
+            f"can't read the engine file: {error.strerror}", AGAIN, kind="engine-file"
+        ) from error
+    if not data:
+        raise WorkerError("the engine file is empty", AGAIN, kind="engine-file")
+    return data
+
+
+def deserialize(trt: Any, runtime: Any, data: bytes) -> Any:
+    """The engine in `data`; WorkerError where this TensorRT can't load it on this GPU."""
+    reason = versions.invalidity(trt, runtime, data)
+    engine = None if reason else runtime.deserialize_cuda_engine(data)
+    if engine is not None:
+        return engine
+    logged = "\n".join(RECORD.errors)
+    if not reason and builder.MEMORY.search(logged):
+        raise builder.out_of_memory("loading the engine", logged)
+    reason = reason or RECORD.reason() or "no reason given"
+    raise WorkerError(
+        f"{versions.title(trt)} can't load the engine file: {reason}", AGAIN, kind="engine-file"
+    )
+
+
+def tensor_names(trt: Any, engine: Any) -> tuple[str, str]:
+    """The names of the input and the output; WorkerError unless there is one float32 of each."""
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    modes = {name: engine.get_tensor_mode(name) for name in names}
+    inputs = [name for name in names if modes[name] == trt.TensorIOMode.INPUT]
+    outputs = [name for name in names if modes[name] == trt.TensorIOMode.OUTPUT]
+    types = {engine.get_tensor_dtype(name).name for name in names}
+    if len(inputs) != 1 or len(outputs) != 1 or types != {"FLOAT"}:
+        found = ", ".join(f"{name} {engine.get_tensor_dtype(name).name}" for name in names)
+        raise WorkerError(
+            f"the engine file has {found}, expected one FLOAT input and one FLOAT output",
+            AGAIN,
+            kind="engine-file",
+        )
+    return inputs[0], outputs[0]
+
+
+def batch_profiles(engine: Any, name: str) -> list[Batches]:
+    """Smallest, best and largest batch of each optimisation profile, by the input `name`."""
+    found = []
+    for index in range(engine.num_optimization_profiles):
+        smallest, best, largest = engine.get_tensor_profile_shape(name, index)
+        found.append((int(smallest[0]), int(best[0]), int(largest[0])))
+    return found
+
+
+def choose_profile(profiles: list[Batches], batch: int) -> int:
+    """The index of the profile to run `batch` with; WorkerError where none contains it.
+
+    The one made for this batch, else the one made for the next larger batch, else the nearest.
+    """
+    fitting = [index for index, (low, _, high) in enumerate(profiles) if low <= batch <= high]
+    if not fitting:
+        ranges = ", ".join(f"{low} to {high}" for low, _, high in profiles)
+        plural = "s" if len(profiles) > 1 else ""
+        raise WorkerError(
+            f"batch {batch} is outside the engine's optimisation profile{plural} ({ranges})",
+            hint=f"build another with max_batch={batch}: b, or infer-tui build",
+            kind="usage",
+        )
+
+    def distance(index: int) -> tuple[bool, int]:
+        best = profiles[index][1]
+        return best < batch, abs(best - batch)
+
+    return min(fitting, key=distance)

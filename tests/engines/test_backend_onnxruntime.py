@@ -1,0 +1,325 @@
+"""ONNX Runtime's sessions: the CPU's, and CUDA's with a driver made of host memory."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+from functools import partial
+from pathlib import Path
+
+import onnxruntime
+import pytest
+
+from engines import registry
+from engines.backends import base, cuda, open_backend
+from engines.backends import onnxruntime as backend
+from engines.backends import onnxruntime_cuda as on_cuda
+from engines.conversion import convert_onnx
+from engines.export import export_onnx
+from engines.plan import EngineSpec
+from engines.worker import inputs, model
+from engines.worker.failure import WorkerError
+
+SPEC = {"classes": 10, "input_size": 96, "width": 0.35, "seed": 0, "weights": ""}
+BATCH = 2
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> dict[str, str]:
+    """The tiny model's ONNX files by precision."""
+    folder = tmp_path_factory.mktemp("onnx")
+    weights = str(folder / "weights.pt")
+    model.write_weights({"model": SPEC, "path": weights})
+    paths = {name: str(folder / f"{name}.onnx") for name in ("fp32", "int8")}
+    export_onnx({"model": SPEC, "weights": weights, "path": paths["fp32"]})
+    convert_onnx(
+        {
+            "model": SPEC, "weights": weights, "source": paths["fp32"], "precision": "int8",
+            "path": paths["int8"], "input_seed": 0,
+        }
+    )  # fmt: skip
+    return paths
+
+
+def request(files, precision="fp32", device="cpu", **options):
+    defaults = registry.find("onnxruntime").settings(EngineSpec(engine="onnxruntime"))
+    return {
+        "engine": "onnxruntime", "device": device, "precision": precision, "batch": BATCH,
+        "input_size": 96, "model": SPEC, "onnx": files[precision], "options": defaults | options,
+    }  # fmt: skip
+
+
+def wanted(files, batch, precision="fp32"):
+    session = onnxruntime.InferenceSession(files[precision], providers=["CPUExecutionProvider"])
+    return session.run(["logits"], {"input": batch})[0]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_cpu_session_answers_the_input_it_was_given_last(files, precision):
+    engine = open_backend(request(files, precision, intra_op_threads=1))
+    engine.load()
+    for start in (0, BATCH):
+        batch = inputs.images(0, start, BATCH, 96)
+        engine.set_input(batch)
+        engine.infer()
+        assert engine.output() == pytest.approx(wanted(files, batch, precision), rel=1e-3, abs=1e-4)
+    facts = engine.facts()
+    assert facts["provider"] == "CPUExecutionProvider"
+    assert facts["intra_op_threads"] == 1
+    assert engine.versions() == {"onnxruntime": onnxruntime.__version__}
+    assert engine.device_times(1) is None
+    assert engine.device_bytes() is None
+
+
+def installed(folder: Path, *packages: str) -> None:
+    for package in packages:
+        described = folder / f"{package.replace('-', '_')}-1.0.dist-info"
+        described.mkdir(parents=True)
+        (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0")
+
+
+def test_two_wheels_in_one_folder_are_refused_and_in_two_are_not(tmp_path, monkeypatch):
+    installed(tmp_path / "apart", "onnxruntime-gpu")
+    monkeypatch.syspath_prepend(str(tmp_path / "apart"))
+    assert backend.probe("cpu")["ready"]
+    installed(tmp_path / "mixed", "onnxruntime", "onnxruntime-gpu")
+    monkeypatch.syspath_prepend(str(tmp_path / "mixed"))
+    found = backend.probe("cpu")
+    assert not found["ready"]
+    assert "overwrite each other" in found["reason"]
+
+
+@pytest.mark.skipif(cuda.problem() is None, reason="here is a GPU")
+def test_without_a_gpu_the_probe_says_so():
+    found = backend.probe("cuda")
+    assert not found["ready"]
+    assert found["reason"] == cuda.NO_DRIVER
+    assert found["versions"]["onnxruntime"] == onnxruntime.__version__
+
+
+def test_a_build_for_the_cpu_names_the_one_that_it_hides(tmp_path, monkeypatch):
+    installed(tmp_path, "onnxruntime-gpu")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(cuda, "problem", lambda *_: None)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    reason, install = on_cuda.trouble(onnxruntime, 0)
+    assert "has no CUDA provider" in reason
+    assert str(tmp_path) in reason
+    assert "uninstall -y onnxruntime;" in install
+
+
+LIBRARIES = {
+    "13.0": ("libcublasLt.so.13", "libcublas.so.13", "libcudart.so.13", "libcurand.so.10"),
+    "12.8": (
+        "libcublasLt.so.12", "libcublas.so.12", "libcudart.so.12", "libcurand.so.10",
+        "libcufft.so.11",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("built_for", "without", "package"),
+    [
+        ("13.0", "libcublasLt.so.13", "nvidia-cublas"),
+        ("13.0", "libcudnn.so.9", "nvidia-cudnn-cu13"),
+        ("12.8", "libcufft.so.11", "nvidia-cufft-cu12"),
+        ("12.8", "libcudart.so.12", "nvidia-cuda-runtime-cu12"),
+    ],
+)
+def test_a_missing_library_is_named_with_its_package(
+    tmp_path, monkeypatch, built_for, without, package
+):
+    some_library = Path(onnxruntime.__file__).parent / "capi/libonnxruntime_providers_shared.so"
+    folder = tmp_path / "nvidia" / "any" / "lib"
+    folder.mkdir(parents=True)
+    for name in (*LIBRARIES[built_for], "libcudnn.so.9"):
+        shutil.copy(some_library, folder / name)
+    # None of the machine's own: only what this folder holds is there.
+    monkeypatch.setattr(on_cuda.sys, "path", [str(tmp_path)])
+    loaded = ctypes.CDLL
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: loaded(str(Path(path).resolve(strict=True))))
+    monkeypatch.chdir(tmp_path)
+    assert on_cuda.missing_library(built_for) is None
+    (folder / without).unlink()
+    assert on_cuda.missing_library(built_for) == (without, package)
+
+
+def test_provider_options_are_pairs_and_some_are_not_the_users():
+    assert on_cuda.provider_options("") == {}
+    assert on_cuda.provider_options("gpu_mem_limit=1,fuse_conv_bias=0") == {
+        "gpu_mem_limit": "1",
+        "fuse_conv_bias": "0",
+    }
+    with pytest.raises(WorkerError, match="provider_options sets device_id") as caught:
+        on_cuda.provider_options("prefer_nhwc=1,device_id=3")
+    assert caught.value.kind == "usage"
+    assert caught.value.hint == "choose it with the option gpu"
+
+
+class HostDriver:
+    """CUDA's driver as `engines.backends.cuda` calls it, with host memory for the device's.
+
+    It notes the order of what is released, and forgets nothing: `held` must be empty at the end.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[int, object] = {}
+        self.released: list[str] = []
+        self.calls = {
+            "cuMemAlloc_v2": self.allocate,
+            "cuMemHostAlloc": lambda address, size, _flags: self.allocate(address, size),
+            "cuStreamCreate": lambda stream, _flags: self.allocate(stream),
+            "cuEventCreate": lambda event, _flags: self.allocate(event),
+            "cuMemcpyHtoDAsync_v2": self.copy,
+            "cuMemcpyDtoHAsync_v2": self.copy,
+            "cuMemFree_v2": partial(self.free, "memory"),
+            "cuMemFreeHost": partial(self.free, "memory"),
+            "cuStreamDestroy_v2": partial(self.free, "stream"),
+            "cuEventDestroy_v2": partial(self.free, "event"),
+            "cuCtxPopCurrent_v2": lambda _context: self.released.append("context") or 0,
+        }
+
+    def __getattr__(self, name: str):
+        return self.calls.get(name, lambda *_: 0)
+
+    def allocate(self, address, size=ctypes.c_size_t(1)) -> int:  # noqa: B008
+        memory = ctypes.create_string_buffer(size.value)
+        address._obj.value = ctypes.addressof(memory)
+        self.held[address._obj.value] = memory
+        return 0
+
+    def free(self, what: str, address) -> int:
+        del self.held[address.value]
+        self.released.append(what)
+        return 0
+
+    def copy(self, target, source, size, _stream) -> int:
+        ctypes.memmove(target.value, source.value, size.value)
+        return 0
+
+
+class OnHost(on_cuda.CudaSession):
+    """CUDA's session with a real session on the CPU in place of one on a GPU."""
+
+    def _session_on(self, ort, graph, others):
+        self.asked_for = self._provider_options(graph)
+        return ort.InferenceSession(
+            self.job.onnx, self._session_options(ort), providers=[backend.CPU], enable_fallback=0
+        )
+
+
+@pytest.fixture
+def driver(monkeypatch) -> HostDriver:
+    made = HostDriver()
+    monkeypatch.setattr(cuda, "_library", made)
+    monkeypatch.setattr(on_cuda, "trouble", lambda *_: None)
+    monkeypatch.setattr(on_cuda, "CUDA", backend.CPU)
+    monkeypatch.setattr(on_cuda, "DEVICE", "cpu")
+    return made
+
+
+def job(files, **options) -> base.Job:
+    return base.Job.of(request(files, device="cuda", **options))
+
+
+@pytest.mark.parametrize("cuda_graph", [True, False])
+def test_a_cuda_session_copies_in_computes_and_copies_out(files, driver, cuda_graph):
+    engine = OnHost(job(files, cuda_graph=cuda_graph, provider_options="fuse_conv_bias=1"))
+    engine.load()
+    assert engine.facts()["cuda_graph"] is cuda_graph
+    assert "cuda_graph_refused" not in engine.facts()
+    assert engine.asked_for["enable_cuda_graph"] == str(int(cuda_graph))
+    assert engine.asked_for["fuse_conv_bias"] == "1"
+    assert engine.asked_for["use_tf32"] == "0"
+    for start in (0, BATCH):
+        batch = inputs.images(0, start, BATCH, 96)
+        engine.set_input(batch)
+        engine.infer()
+        assert engine.output() == pytest.approx(wanted(files, batch), rel=1e-4, abs=1e-5)
+    times = engine.device_times(3)
+    assert [len(column) for column in times.values()] == [3, 3, 3, 3]
+    assert min(times["enqueue"]) > 0
+    assert driver.released == ["event"] * 4
+    engine.close()
+    assert driver.released[4:] == ["stream", *["memory"] * 4, "context"]
+    assert driver.held == {}
+
+
+class Stale(OnHost):
+    """Answers from its third run on what it has answered before, as a broken replay would."""
+
+    runs = 0
+
+    def _compute(self, run_options):
+        self.runs += 1
+        if self.runs <= 3 or self.asked_for["enable_cuda_graph"] == "0":
+            super()._compute(run_options)
+
+
+def test_a_replay_that_ignores_its_input_is_never_measured(files, driver):
+    engine = Stale(job(files, cuda_graph=True))
+    engine.load()
+    facts = engine.facts()
+    assert facts["cuda_graph"] is False
+    assert "gives other logits" in facts["cuda_graph_refused"]
+    batch = inputs.images(0, 5, BATCH, 96)
+    engine.set_input(batch)
+    engine.infer()
+    assert engine.output() == pytest.approx(wanted(files, batch), rel=1e-4, abs=1e-5)
+    engine.close()
+    assert driver.released == ["stream", "stream", *["memory"] * 4, "context"]
+
+
+class Refusing(OnHost):
+    """Refuses as ONNX Runtime does."""
+
+    refusal = ""
+
+    def _session_on(self, ort, graph, others):
+        if not others:
+            raise RuntimeError(self.refusal)
+        return super()._session_on(ort, graph, others)
+
+
+CPU_NODES = (
+    "[ONNXRuntimeError] : 1 : FAIL : This session contains graph nodes that are assigned to the"
+    " default CPU EP, but fallback to CPU EP has been explicitly disabled by the user."
+)
+
+
+def test_nodes_on_the_cpu_are_listed_unless_allowed(files, driver, monkeypatch):
+    monkeypatch.setattr(Refusing, "refusal", CPU_NODES)
+    with pytest.raises(WorkerError, match=r"\d+ nodes would run on the CPU: ") as caught:
+        Refusing(job(files)).load()
+    assert caught.value.kind == "fallback"
+    assert "allow_cpu_fallback" in caught.value.hint
+    allowed = Refusing(job(files, allow_cpu_fallback=True))
+    allowed.load()
+    assert allowed.facts()["nodes_CPUExecutionProvider"] > 0
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind", "message"),
+    [
+        ('Unknown provider option: "fuse".', "usage", "has no option fuse"),
+        ('Failed to parse provider option "gpu_mem_limit": x', "usage", "value of gpu_mem_limit"),
+        (
+            "Failed to allocate memory for requested buffer of size 3221225472",
+            "out-of-gpu-memory",
+            "out of GPU memory: 3.00 GiB more were needed, 0.00 of",
+        ),
+    ],
+)
+def test_refusals_are_put_in_words(files, driver, monkeypatch, refusal, kind, message):
+    monkeypatch.setattr(Refusing, "refusal", refusal)
+    with pytest.raises(WorkerError) as caught:
+        Refusing(job(files)).load()
+    assert caught.value.kind == kind
+    assert message in str(caught.value)
+
+
+def test_a_provider_that_does_not_start_is_no_fallback(files, driver, monkeypatch):
+    monkeypatch.setattr(Refusing, "refusal", CPU_NODES)
+    monkeypatch.setattr(on_cuda, "CUDA", "CUDAExecutionProvider")
+    with pytest.raises(WorkerError, match="could not start its CUDA provider"):
+        Refusing(job(files, allow_cpu_fallback=True)).load()
