@@ -83,20 +83,31 @@ class Cache:
             intact = False
         return Artifact(path, meta) if intact else Miss("the kept file is damaged")
 
+    def peek(self, kind: str, slot: str, parts: Parts) -> Meta | Miss:
+        """What is recorded of the artifact made from `parts`, its file not looked into."""
+        folder = self._folder(kind, slot, parts)
+        meta = read_meta(folder)
+        if meta is not None and (folder / meta.file).exists():
+            return meta
+        return Miss(self._why(kind, slot, parts))
+
     @contextlib.contextmanager
     def making(
-        self, kind: str, slot: str, parts: Parts, control: Control
+        self, kind: str, slot: str, parts: Parts, control: Control, *, anew: bool = False
     ) -> Iterator[Making | Artifact]:
         """Hold the right to make this artifact; another process that wants it waits meanwhile.
 
         Gives a `Making`, or the artifact itself where another process made it in the meantime.
-        Raises Cancelled where the user stops the wait.
+        With `anew` one that is kept already is made again, and stays until the new one is whole;
+        one that another process finished during the wait is new enough. Raises Cancelled where the
+        user stops the wait.
         """
         folder = self._folder(kind, slot, parts)
         paths.ready(folder.parent)
+        before = read_meta(folder) if anew else None
         with _lock(folder.with_suffix(".lock"), control):
             found = self.find(kind, slot, parts)
-            if isinstance(found, Artifact):
+            if isinstance(found, Artifact) and found.meta != before:
                 yield found
                 return
             temporary = _fresh_folder(folder)
@@ -167,9 +178,12 @@ class Making:
                 facts=dict(facts),
             )
             (self.folder / META).write_bytes(msgspec.json.encode(meta))
+            # What it replaces is moved, not deleted, first: the gap is two renames long.
+            aside = self.folder.with_name(f"{self.folder.name}.old")
             if self.place.exists():
-                shutil.rmtree(self.place)
+                os.rename(self.place, aside)
             os.rename(self.folder, self.place)
+            shutil.rmtree(aside, ignore_errors=True)
         except OSError as error:
             raise _unwritable(self.place.parent, error) from error
         self.cache.remember(self.kind, self.slot, seconds)

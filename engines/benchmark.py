@@ -18,6 +18,7 @@ from engines.plan import EngineSpec, Measurement
 from engines.process import WorkerProcess
 from engines.results import (
     AccuracyRecord,
+    DeviceRecord,
     EngineResult,
     LatencyRecord,
     PercentileRecord,
@@ -28,6 +29,10 @@ from engines.results import (
 
 # How often the stop rules are asked: their statistics cost a few milliseconds each time.
 DECIDE_EVERY_S = 0.5
+
+# The pass with device events: half a second, within these numbers of requests.
+DEVICE_TIMES_S = 0.5
+DEVICE_TIMES_BOUNDS = (20, 500)
 
 Phase = Literal["warm-up", "measuring"]
 Steps = Generator[Event, None, None]
@@ -89,6 +94,8 @@ class Benchmark:
         self._found["accuracy"] = msgspec.convert(checked, AccuracyRecord)
         yield from self._warm_up(worker)
         yield from self._measure(worker)
+        if self.spec.device == "cuda" and not worker.cancelled:
+            yield from self._device_times(worker)
 
     def result(self, error: InferTuiError | None = None) -> EngineResult:
         """What is known now; `error` is what ended the work, None where it ran to its end."""
@@ -189,6 +196,14 @@ class Benchmark:
             unmet=decided.unmet if decided and not worker.cancelled else (),
         )
 
+    def _device_times(self, worker: WorkerProcess) -> Steps:
+        """Where the time goes on the device, by extra requests that no sample counts."""
+        mean_s = self._taken.seconds / max(1, self._taken.n)
+        iterations = int(np.clip(DEVICE_TIMES_S / max(mean_s, 1e-6), *DEVICE_TIMES_BOUNDS))
+        found = yield from self._ask(worker, "times", iterations=iterations)
+        if found["device"] is not None:
+            self._found["device"] = msgspec.convert(found["device"], DeviceRecord)
+
     def _why_stopped(self, worker: WorkerProcess, decided: statistics.Stop | None) -> str:
         """What ended the measurement: the user first, whatever limit the plan had."""
         plan = self._measurement
@@ -213,6 +228,7 @@ class Benchmark:
             except StopIteration as answer:
                 self._found["facts"] = answer.value["facts"]
                 self._found["peak_host_bytes"] = answer.value["peak_host_bytes"]
+                self._found["device_bytes"] = answer.value["device_bytes"]
                 return
             if message["event"] == "progress":
                 yield Progress(self.job, message["phase"])

@@ -17,7 +17,18 @@ from engines.plan import RunPlan
 from engines.results import EngineResult
 
 JobKind = Literal["weights", "summary", "reference", "export", "build", "benchmark"]
-Phase = Literal["starting", "loading", "compiling", "checking", "warm-up", "measuring"]
+Phase = Literal[
+    "starting",
+    "loading",
+    "parsing",
+    "building",
+    "inspecting",
+    "compiling",
+    "checking",
+    "warm-up",
+    "measuring",
+    "timing the device",
+]
 Ending = Literal["complete", "stopped", "failed"]
 
 

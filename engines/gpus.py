@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+import psutil
+
 from engines.plan import Record
 
 MILLIWATTS = 1000.0
+GIB = 1 << 30
 
 
 class GpuFacts(Record, frozen=True, kw_only=True):
@@ -21,6 +24,19 @@ class GpuFacts(Record, frozen=True, kw_only=True):
     memory_bytes: int | None = None
     compute_capability: str | None = None
     power_limit_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """A process that holds a GPU's memory; `memory_bytes` is None where the driver hides it."""
+
+    pid: int
+    name: str
+    memory_bytes: int | None
+
+    def __str__(self) -> str:
+        held = f" holding {self.memory_bytes / GIB:.1f} GiB" if self.memory_bytes else ""
+        return f"{self.name} (process {self.pid}){held}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,18 @@ class Gpus:
 
     def samples(self) -> tuple[GpuSample, ...]:
         return tuple(self._sample(index, handle) for index, handle in enumerate(self._handles))
+
+    def processes(self) -> tuple[GpuProcess, ...]:
+        """Who computes on the GPUs, the largest holder first.
+
+        In a container the numbers may be the host's, or the list empty: then nobody can be named.
+        """
+        found = [one for handle in self._handles for one in self._users_of(handle)]
+        users = [GpuProcess(one.pid, _name_of(one.pid), one.usedGpuMemory) for one in found]
+        return tuple(sorted(users, key=lambda one: -(one.memory_bytes or 0)))
+
+    def _users_of(self, handle: Any) -> list[Any]:
+        return self._ask(lambda: self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)) or []
 
     def close(self) -> None:
         if self._nvml is not None:
@@ -138,6 +166,13 @@ class Gpus:
             except nvml.NVMLError_FunctionNotFound:
                 pass
         return int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
+
+
+def _name_of(pid: int) -> str:
+    try:
+        return str(psutil.Process(pid).name())
+    except psutil.Error:
+        return "a process"
 
 
 def _text(value: str | bytes) -> str:

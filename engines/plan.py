@@ -36,7 +36,9 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     """Which model, and with which weights.
 
     `weights` is the path of a state dict; empty means the built-in seeded weights made from `seed`.
-    `input_size` is the side of the square RGB input in pixels.
+    `input_size` is the side of the square RGB input in pixels. `calibration` is the path of a .npy
+    file of float32 images, shape (n, 3, size, size), that INT8 scales are taken from; empty means
+    seeded ones.
     """
 
     name: str = "mobilenetv2"
@@ -45,6 +47,7 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     classes: Positive = 1000
     weights: str = ""
     seed: Annotated[int, Meta(ge=0)] = 0
+    calibration: str = ""
 
     @property
     def label(self) -> str:

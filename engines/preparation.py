@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +18,15 @@ from engines.control import Control
 from engines.errors import FileError, InferTuiError
 from engines.events import Event, JobDone, JobFailed, JobKind, JobStarted, Progress
 from engines.opset import OPSET
-from engines.plan import ModelSpec
+from engines.plan import ModelSpec, Precision
 from engines.process import WorkerProcess
 
 # Raised when the recipe of the built-in weights changes, so that old ones are not taken for new.
 WEIGHTS_RECIPE = "1"
 SUMMARY_RECIPE = "1"
+CONVERSION_RECIPE = "1"
+# The precisions whose ONNX file is made from the FP32 one.
+FROM_FP32: tuple[Precision, ...] = ("fp16", "int8")
 
 Work = Generator[Event, None, Artifact]
 
@@ -57,26 +61,28 @@ class Preparation:
         """The layer table, as JSON."""
         return self._have(summary_order(model))
 
-    def onnx(self, model: ModelSpec, weights: Artifact) -> Work:
-        """The ONNX file: FP32, dynamic batch."""
-        parts = {
-            "architecture": _architecture(model),
-            "weights": weights.meta.facts["digest"],
-            "opset": str(OPSET),
-            "torch": _version("torch"),
-            "onnx": _version("onnx"),
-        }
-        return self._have(
-            Order(
-                kind="export",
-                title=f"{model.label} → ONNX fp32",
-                slot=_slot(model),
-                parts=parts,
-                file="model.onnx",
-                do="export",
-                fields={"model": _fields(model), "weights": str(weights.path)},
-            )
-        )
+    def onnx(
+        self,
+        model: ModelSpec,
+        weights: Artifact,
+        precision: Precision = "fp32",
+        input_seed: int = 0,
+    ) -> Work:
+        """The ONNX file that computes in `precision`: dynamic batch, float32 in and out.
+
+        FP16 and INT8 are made from the FP32 file, which is made first where it is missing.
+        """
+        digest = weights.meta.facts["digest"]
+        order = onnx_order(model, digest, precision, input_seed)
+        source = ""
+        if precision in FROM_FP32 and isinstance(self._kept(order), Miss):
+            # A source that is there already is no news.
+            fp32 = self._kept(onnx_order(model, digest, "fp32", input_seed))
+            if isinstance(fp32, Miss):
+                fp32 = yield from self.onnx(model, weights)
+            source = str(fp32.path)
+        fields = {"weights": str(weights.path), "source": source, **order.fields}
+        return (yield from self._have(replace(order, fields=fields)))
 
     def reference(
         self, model: ModelSpec, weights: Artifact, input_seed: int, images: int, batch: int
@@ -93,7 +99,7 @@ class Preparation:
             Order(
                 kind="reference",
                 title=f"FP32 reference, {images} images",
-                slot=_slot(model),
+                slot=model_slot(model),
                 parts=parts,
                 file="logits.npy",
                 do="reference",
@@ -133,6 +139,9 @@ class Preparation:
             self._worker = None
         self.close()
 
+    def _kept(self, order: Order) -> Artifact | Miss:
+        return self.cache.find(order.kind, order.slot, order.parts)
+
     def _start(self) -> WorkerProcess:
         self._worker = WorkerProcess(self._log, self._control)
         self._worker.greet()
@@ -142,7 +151,7 @@ class Preparation:
         """Find or make the artifact of `order`, and say so by events."""
         job = f"{order.kind}: {order.title}"
         began = time.monotonic()
-        found = self.cache.find(order.kind, order.slot, order.parts)
+        found = self._kept(order)
         yield JobStarted(
             job=job,
             kind=order.kind,
@@ -200,17 +209,58 @@ def weights_order(model: ModelSpec) -> Order:
     """
     parts = {"architecture": _architecture(model), "recipe": WEIGHTS_RECIPE}
     if model.weights:
-        parts["file"] = _digest_of_user_file(model.weights)
+        parts["file"] = _digest_of_user_file(
+            model.weights, "weights", "a state dict saved by torch.save"
+        )
     else:
         parts["seed"] = str(model.seed)
     return Order(
         kind="weights",
         title=f"weights of {model.label}",
-        slot=_slot(model),
+        slot=model_slot(model),
         parts=parts,
         file="weights.pt",
         do="weights",
         fields={"model": _fields(model)},
+    )
+
+
+def onnx_order(model: ModelSpec, digest: str, precision: Precision, input_seed: int) -> Order:
+    """The ONNX file of `precision` for weights with this digest; FileError as for the weights."""
+    parts = {
+        "architecture": _architecture(model),
+        "weights": digest,
+        "opset": str(OPSET),
+        "torch": _version("torch"),
+        "onnx": _version("onnx"),
+    }
+    if precision == "fp32":
+        return Order(
+            kind="export",
+            title=f"{model.label} → ONNX fp32",
+            slot=model_slot(model),
+            parts=parts,
+            file="model.onnx",
+            do="export",
+            fields={"model": _fields(model)},
+        )
+    parts |= {"precision": precision, "recipe": CONVERSION_RECIPE}
+    if precision in FROM_FP32:
+        parts["onnxruntime"] = _version("onnxruntime", "onnxruntime-gpu")
+    if precision == "int8":
+        parts["calibration"] = (
+            _digest_of_user_file(model.calibration, "calibration", "a float32 array saved by NumPy")
+            if model.calibration
+            else f"seed {input_seed}"
+        )
+    return Order(
+        kind="export",
+        title=f"{model.label} → ONNX {precision}",
+        slot=f"{model_slot(model)}-{precision}",
+        parts=parts,
+        file="model.onnx",
+        do="convert",
+        fields={"model": _fields(model), "precision": precision, "input_seed": input_seed},
     )
 
 
@@ -219,7 +269,7 @@ def summary_order(model: ModelSpec) -> Order:
     return Order(
         kind="summary",
         title=f"layers of {model.label}",
-        slot=_slot(model),
+        slot=model_slot(model),
         parts={"architecture": _architecture(model), "recipe": SUMMARY_RECIPE},
         file="summary.json",
         do="describe",
@@ -229,13 +279,15 @@ def summary_order(model: ModelSpec) -> Order:
 
 def _fields(model: ModelSpec) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(model)
-    if model.weights:
-        # The worker's working folder is not the user's.
-        fields["weights"] = str(Path(model.weights).expanduser().absolute())
+    for name in ("weights", "calibration"):
+        if fields[name]:
+            # The worker's working folder is not the user's.
+            fields[name] = str(Path(fields[name]).expanduser().absolute())
     return fields
 
 
-def _slot(model: ModelSpec) -> str:
+def model_slot(model: ModelSpec) -> str:
+    """Which model, in words that a folder can be named by."""
     return f"{model.name}-{model.width:g}-{model.input_size}-{model.classes}"
 
 
@@ -244,18 +296,19 @@ def _architecture(model: ModelSpec) -> str:
     return f"{model.name} {model.width!r} {model.input_size} {model.classes}"
 
 
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "absent"
+def _version(*packages: str) -> str:
+    """The version of the first of `packages` that is installed."""
+    for package in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(package)
+    return "absent"
 
 
-def _digest_of_user_file(name: str) -> str:
+def _digest_of_user_file(name: str, what: str, expected: str) -> str:
     try:
         return sha256_of(Path(name).expanduser())
     except OSError as error:
         raise FileError(
-            f"can't read the weights file {name}: {error.strerror or error}",
-            hint="expected a state dict saved by torch.save",
+            f"can't read the {what} file {name}: {error.strerror or error}",
+            hint=f"expected {expected}",
         ) from error

@@ -67,6 +67,21 @@ class AccuracyRecord(Record, frozen=True, kw_only=True):
     within_tolerance: bool
 
 
+class DeviceRecord(Record, frozen=True, kw_only=True):
+    """Where the time of a request goes: medians in milliseconds over `n` extra requests.
+
+    The first three are between device events on the engine's stream; `enqueue_ms` is host time for
+    handing the computation to the stream. Taken apart from the latency samples, because recording
+    events costs host time.
+    """
+
+    n: int
+    copy_in_ms: float
+    compute_ms: float
+    copy_out_ms: float
+    enqueue_ms: float
+
+
 class WarmUpRecord(Record, frozen=True, kw_only=True):
     """How the warm-up ended. Its samples are kept in the sidecar, apart from the measured ones."""
 
@@ -99,13 +114,16 @@ class EngineResult(Record, frozen=True, kw_only=True):
     latency: LatencyRecord | None = None
     throughput: float | None = None
     export_ms: float | None = None
+    build_ms: float | None = None
     load_ms: float | None = None
     compile_ms: float | None = None
     first_inference_ms: float | None = None
     warm_up: WarmUpRecord | None = None
     stop: StopRecord | None = None
     accuracy: AccuracyRecord | None = None
+    device: DeviceRecord | None = None
     peak_host_bytes: int | None = None
+    device_bytes: int | None = None
     facts: dict[str, OptionValue] = {}
     versions: dict[str, str] = {}
     artifacts: dict[str, str] = {}

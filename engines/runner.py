@@ -8,15 +8,17 @@ import secrets
 import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from engines import paths, registry
+from engines import environments, paths, registry
 from engines.artifacts import Artifact, Cache
 from engines.benchmark import Benchmark
+from engines.building import have_engine, with_gpu_users
 from engines.control import Control
 from engines.errors import Cancelled, InferTuiError, UsageError, WorkerFailed
 from engines.events import (
@@ -30,14 +32,14 @@ from engines.events import (
 )
 from engines.machine import memory_available
 from engines.model import facts_of
-from engines.plan import Device, EngineSpec, RunPlan, unique_labels
+from engines.plan import Device, EngineSpec, Precision, RunPlan, unique_labels
 from engines.preparation import Preparation
-from engines.probing import Pair, probe
+from engines.probing import probe
 from engines.process import WorkerProcess
-from engines.registry import Availability
+from engines.registry import Availability, Question
 from engines.results import EngineResult
 
-Answers = Mapping[Pair, Availability]
+Answers = Mapping[Question, Availability]
 Events = Generator[Event, None, None]
 
 # Enough images for top-1 agreement to be told to 2 %, few enough to take about a second.
@@ -62,22 +64,33 @@ def run(plan: RunPlan, control: Control, known: Iterable[Availability] = ()) -> 
         raise UsageError("the plan names no engine", hint="add one, such as '-e onnxruntime'")
     for spec in plan.engines:
         registry.check(spec)
+    environments.check(spec.environment for spec in plan.engines)
     return Run(plan, control, known).events()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What one entry's engine is loaded from, besides the weights."""
+
+    onnx: Artifact | None = None
+    engine: Artifact | None = None
+
+
+NOTHING_MADE = Made()
+# By the index of the entry; an error where its conversion failed.
+Conversions = dict[int, "Made | InferTuiError"]
 
 
 class Run:
     """The state of one run."""
 
     def __init__(self, plan: RunPlan, control: Control, known: Iterable[Availability]) -> None:
-        self._plan = plan
+        self._plan = self._asked = plan
         self._control = control
-        self._answers = {
-            (one.engine, one.device): one for one in known if one.readiness != "checking"
-        }
+        self._answers = {one.question: one for one in known if one.readiness != "checking"}
         self._id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         self._logs = new_log_folder(self._id)
         self._cache = Cache()
-        self._export_s: float | None = None
 
     def events(self) -> Events:
         began = time.monotonic()
@@ -100,11 +113,11 @@ class Run:
     def _ask_missing(self) -> None:
         """Ask about the engines that nobody has asked about yet."""
         wanted = dict.fromkeys(
-            pair for spec in self._plan.engines for pair in registry.pairs_of(spec)
+            question for spec in self._plan.engines for question in registry.questions_of(spec)
         )
-        missing = [pair for pair in wanted if pair not in self._answers]
+        missing = [question for question in wanted if question not in self._answers]
         for answer in probe(missing, self._control) if missing else ():
-            self._answers[answer.engine, answer.device] = answer
+            self._answers[answer.question] = answer
 
     def _jobs(self, labels: tuple[str, ...]) -> Events:
         ready = [index for index, spec in enumerate(self._plan.engines) if self._ready(spec)]
@@ -116,56 +129,103 @@ class Run:
         with Preparation(self._control, self._logs / "preparation.log", self._cache) as making:
             weights = yield from making.weights(self._plan.model)
             summary = yield from making.summary(self._plan.model)
-            check_memory(self._plan, facts_of(self._plan.model, weights, summary))
+            facts = facts_of(self._plan.model, weights, summary)
+            check_memory(self._plan, facts, self._gpu_bytes())
             references = {}
             for images in dict.fromkeys(self._images(index) for index in ready):
                 references[images] = yield from making.reference(
                     self._plan.model, weights, self._plan.input_seed, images, REFERENCE_BATCH
                 )
-            onnx, refused = yield from self._onnx(making, weights, ready)
+            made = yield from self._onnx_files(making, weights, ready)
+        made = yield from self._engine_files(made, ready)
         for index in ready:
-            spec = self._plan.engines[index]
+            spec, label = self._plan.engines[index], labels[index]
+            found = made.get(index, NOTHING_MADE)
             if self._control.cancelled:
-                yield EngineFinished(index, self._not_run(spec, labels[index], Cancelled()))
-            elif refused and registry.find(spec.engine).needs_onnx:
-                yield EngineFinished(index, self._not_run(spec, labels[index], refused))
+                yield EngineFinished(index, self._not_run(spec, label, Cancelled()))
+            elif isinstance(found, InferTuiError):
+                yield EngineFinished(index, self._not_run(spec, label, found))
             else:
-                yield from self._one(
-                    index, labels[index], weights, onnx, references[self._images(index)]
-                )
+                yield from self._one(index, label, weights, found, references[self._images(index)])
+
+    def _gpu_bytes(self) -> int | None:
+        """The memory of the GPU that engines run on, None where there is none."""
+        gpus = [answer.gpu for answer in self._answers.values() if answer.ready and answer.gpu]
+        return max((int(gpu["memory_bytes"]) for gpu in gpus), default=None)
 
     def _images(self, index: int) -> int:
         """How many images the accuracy of this entry is checked on."""
         return checked_images(self._plan.engines[index].batch)
 
-    def _onnx(
+    def _onnx_files(
         self, making: Preparation, weights: Artifact, ready: list[int]
-    ) -> Generator[Event, None, tuple[Artifact | None, InferTuiError | None]]:
-        """The ONNX file if an engine needs one; a failed export fails only those engines."""
-        if not any(registry.find(self._plan.engines[index].engine).needs_onnx for index in ready):
-            return None, None
-        try:
-            artifact = yield from making.onnx(self._plan.model, weights)
-        except WorkerFailed as error:
-            return None, error
-        self._export_s = artifact.meta.seconds
-        return artifact, None
+    ) -> Generator[Event, None, Conversions]:
+        """The ONNX file of each entry that needs one; what fails fails only those entries."""
+        made: Conversions = {}
+        by_precision: dict[Precision, Made | InferTuiError] = {}
+        for index in ready:
+            spec = self._plan.engines[index]
+            if not registry.find(spec.engine).needs_onnx:
+                continue
+            precision = registry.onnx_precision(spec, typed=self._answer(spec).typed)
+            if precision not in by_precision:
+                try:
+                    artifact = yield from making.onnx(
+                        self._plan.model, weights, precision, self._plan.input_seed
+                    )
+                    by_precision[precision] = Made(onnx=artifact)
+                except (WorkerFailed, UsageError) as error:
+                    by_precision[precision] = error
+            made[index] = by_precision[precision]
+        return made
+
+    def _engine_files(
+        self, made: Conversions, ready: list[int]
+    ) -> Generator[Event, None, Conversions]:
+        """The engine file of each entry that needs one, one build at a time, before any entry is
+        measured: a build beside a measurement would spoil both."""
+        for index in ready:
+            spec, found = self._plan.engines[index], made.get(index)
+            if not registry.find(spec.engine).needs_build or not isinstance(found, Made):
+                continue
+            if self._control.cancelled:
+                break
+            assert found.onnx is not None
+            try:
+                engine = yield from have_engine(
+                    self._plan.model,
+                    spec,
+                    self._answer(spec),
+                    found.onnx,
+                    self._cache,
+                    self._control,
+                    log=self._logs / f"{index}-{spec.engine}-build.log",
+                    entry=index,
+                )
+                made[index] = Made(onnx=found.onnx, engine=engine)
+            except Cancelled:
+                break
+            except InferTuiError as error:
+                made[index] = error
+        return made
 
     def _one(
-        self, index: int, label: str, weights: Artifact, onnx: Artifact | None, reference: Artifact
+        self, index: int, label: str, weights: Artifact, made: Made, reference: Artifact
     ) -> Events:
         """One engine, from its worker's first word to its result."""
         spec = self._plan.engines[index]
         job = f"benchmark {index}"
         log = self._logs / f"{index}-{spec.engine}.log"
-        slot = f"{spec.engine}-{spec.device}"
+        # max-autotune takes minutes where another mode takes seconds.
+        mode = registry.find(spec.engine).settings(spec).get("mode", "")
+        slot = f"{spec.engine}-{spec.device}-{mode}".rstrip("-")
         benchmark = Benchmark(
             job=job,
             entry=index,
             label=label,
             spec=spec,
             measurement=self._plan.measurement,
-            load=self._load_request(spec, weights, onnx),
+            load=self._load_request(spec, weights, made),
             reference=str(reference.path),
         )
         began = time.monotonic()
@@ -179,11 +239,12 @@ class Run:
         )
         error: InferTuiError | None = None
         try:
-            with WorkerProcess(log, self._control) as worker:
+            with WorkerProcess(log, self._control, spec.environment) as worker:
                 yield from benchmark.steps(worker)
         except InferTuiError as caught:
-            error = caught
-        result = self._with_artifacts(benchmark.result(error), weights, onnx)
+            error = with_gpu_users(caught)
+        result = with_artifacts(benchmark.result(error), weights, made)
+        result = self._with_reason_for_cpu(index, result)
         if error is None or isinstance(error, Cancelled):
             self._cache.remember("benchmark", slot, time.monotonic() - began)
             yield JobDone(job, "benchmark", time.monotonic() - began, entry=index)
@@ -192,9 +253,7 @@ class Run:
             yield JobFailed(job, "benchmark", error.message, error.hint, index, tail)
         yield EngineFinished(index, result)
 
-    def _load_request(
-        self, spec: EngineSpec, weights: Artifact, onnx: Artifact | None
-    ) -> dict[str, Any]:
+    def _load_request(self, spec: EngineSpec, weights: Artifact, made: Made) -> dict[str, Any]:
         model = self._plan.model
         return {
             "engine": spec.engine,
@@ -206,34 +265,38 @@ class Run:
             "input_size": model.input_size,
             "input_seed": self._plan.input_seed,
             "weights": str(weights.path),
-            "onnx": str(onnx.path) if onnx else "",
+            "onnx": str(made.onnx.path) if made.onnx else "",
+            "engine_file": str(made.engine.path) if made.engine else "",
             "cache": str(self._cache.root / "inductor"),
         }
 
-    def _with_artifacts(
-        self, result: EngineResult, weights: Artifact, onnx: Artifact | None
-    ) -> EngineResult:
-        """Add what the engine was made from; the export's time goes to those that needed it."""
-        made = {"weights": weights.meta.facts["digest"]}
-        if onnx is None or not registry.find(result.spec.engine).needs_onnx:
-            return msgspec.structs.replace(result, artifacts=made)
-        return msgspec.structs.replace(
-            result,
-            artifacts=made | {"onnx": onnx.meta.sha256},
-            export_ms=onnx.meta.seconds * 1000.0,
-        )
+    def _with_reason_for_cpu(self, index: int, result: EngineResult) -> EngineResult:
+        """Say why an entry that was free to use the GPU ran on the CPU."""
+        asked = self._asked.engines[index]
+        if asked.device != "auto" or result.spec.device != "cpu":
+            return result
+        answer = self._answers.get((asked.engine, "cuda", asked.environment))
+        reason = (answer.reason or answer.lacks(asked)) if answer else ""
+        if not reason:
+            return result
+        return msgspec.structs.replace(result, facts={**result.facts, "instead_of_cuda": reason})
 
     def _ready(self, spec: EngineSpec) -> bool:
-        answer = self._answers.get((spec.engine, spec.device))
-        return answer is not None and answer.ready
+        answer = self._answers.get((spec.engine, spec.device, spec.environment))
+        return answer is not None and answer.ready and not answer.lacks(spec)
+
+    def _answer(self, spec: EngineSpec) -> Availability:
+        """What is known of the engine of an entry that is ready."""
+        return self._answers[spec.engine, spec.device, spec.environment]
 
     def _unavailable(self, spec: EngineSpec, label: str) -> EngineResult:
-        answer = self._answers.get((spec.engine, spec.device))
+        answer = self._answers.get((spec.engine, spec.device, spec.environment))
+        lacking = answer.lacks(spec) if answer and answer.ready else ""
         return EngineResult(
             label=label,
             spec=spec,
             status="unavailable",
-            reason=answer.reason if answer else "it did not answer",
+            reason=lacking or (answer.reason if answer else "it did not answer"),
             hint=answer.install if answer else "",
         )
 
@@ -242,6 +305,21 @@ class Run:
         return EngineResult(
             label=label, spec=spec, status=status, reason=error.message, hint=error.hint
         )
+
+
+def with_artifacts(result: EngineResult, weights: Artifact, made: Made) -> EngineResult:
+    """Add what the engine was made from, and how long each conversion took."""
+    digests = {"weights": weights.meta.facts["digest"]}
+    if made.onnx:
+        digests["onnx"] = made.onnx.meta.sha256
+    if made.engine:
+        digests["engine"] = made.engine.meta.sha256
+    return msgspec.structs.replace(
+        result,
+        artifacts=digests,
+        export_ms=made.onnx.meta.seconds * 1000.0 if made.onnx else None,
+        build_ms=made.engine.meta.seconds * 1000.0 if made.engine else None,
+    )
 
 
 def resolve(plan: RunPlan, answers: Answers) -> RunPlan:
@@ -262,8 +340,8 @@ def _device(spec: EngineSpec, answers: Answers) -> Device:
         return spec.device
     able = registry.able_devices(spec)
     for device in sorted(able, key=lambda one: one != "cuda"):
-        answer = answers.get((spec.engine, device))
-        if answer is not None and answer.ready:
+        answer = answers.get((spec.engine, device, spec.environment))
+        if answer is not None and answer.ready and not answer.lacks(spec):
             return device
     return "cpu" if "cpu" in able else able[0]
 
@@ -273,19 +351,23 @@ def checked_images(batch: int) -> int:
     return batch * math.ceil(CHECKED_IMAGES / batch)
 
 
-def check_memory(plan: RunPlan, facts: Any) -> None:
+def check_memory(plan: RunPlan, facts: Any, gpu_bytes: int | None = None) -> None:
     """Raise UsageError where a batch can't fit: its input and largest activations alone are more
-    than what is free. A batch that passes may still be too large; its engine's row then says so.
+    than what is free on the host, or than all of the GPU's `gpu_bytes`. A batch that passes may
+    still be too large; its engine's row then says so.
     """
-    available = memory_available()
     image_bytes = 4 * math.prod(facts.input_shape[-3:])
     for spec in plan.engines:
         needed = spec.batch * (image_bytes + facts.peak_activation_bytes) + facts.weight_bytes
+        available, free = memory_available(), "are free"
+        if spec.device == "cuda" and gpu_bytes is not None:
+            # FP16 and INT8 may take half of what the facts say, which are of FP32.
+            available, free, needed = gpu_bytes, "are all that the GPU has", needed // 2
         if needed > available:
             largest = max(1, (available - facts.weight_bytes) // (needed // spec.batch))
             raise UsageError(
                 f"batch {spec.batch} of {plan.model.label} needs at least "
-                f"{needed / GIB:.1f} GiB, {available / GIB:.1f} GiB are free",
+                f"{needed / GIB:.1f} GiB, {available / GIB:.1f} GiB {free}",
                 hint=f"choose a batch of at most {largest}",
             )
 
