@@ -57,16 +57,25 @@ def _columns(results: Sequence[EngineResult]) -> list[Column]:
         ),
         _percentile("p90", results, 90, 7),
         _percentile("p99", results, 99, 1),
+        Column("GPU ms", figures.computing(results), 5, notes=_computing_notes(results)),
         Column("inf/s", figures.throughputs(results), 3),
         _speed_ups(results),
         Column("load s", figures.seconds(one.load_ms for one in results), 11),
         Column("compile s", figures.seconds(one.compile_ms for one in results), 10),
         Column("export s", figures.seconds(one.export_ms for one in results), 13),
+        Column("build s", figures.seconds(one.build_ms for one in results), 14),
         Column("cosine", figures.cosines(results), 4),
         Column("top-1", [Cell(text) for text in top1], 12),
         Column("MiB", figures.mebibytes(one.peak_host_bytes for one in results), 9),
+        Column("GPU MiB", figures.mebibytes(one.device_bytes for one in results), 15),
         Column("status", figures.statuses(results), numeric=False),
     ]
+
+
+def _computing_notes(results: Sequence[EngineResult]) -> list[str]:
+    if not any(one.device for one in results):
+        return []
+    return ["GPU ms: the computation alone, between device events, without the copies"]
 
 
 def _percentile(

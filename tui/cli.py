@@ -83,6 +83,9 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--classes", type=int, metavar="N", help="number of classes (1000)")
     group.add_argument("--weights", metavar="FILE", help="a state dict saved by torch.save")
     group.add_argument("--seed", type=int, metavar="N", help="of the built-in weights (0)")
+    group.add_argument(
+        "--calibration", metavar="FILE.npy", help="float32 images that INT8 scales are taken from"
+    )
 
 
 def _run(command: argparse.ArgumentParser) -> None:
@@ -93,21 +96,16 @@ def _run(command: argparse.ArgumentParser) -> None:
         "-e",
         "--engine",
         action="append",
-        metavar="ENGINE",
-        help="eager, compile, onnxruntime, tensorrt, tensorrt-rtx; more than once for several",
+        metavar="ENGINE[@ENVIRONMENT]",
+        help="eager, compile, onnxruntime, tensorrt, tensorrt-rtx; more than once for several;"
+        " with an interpreter of your configuration file, such as tensorrt@trt11",
     )
     command.add_argument("-d", "--device", metavar="DEVICE", help="auto, cpu or cuda (auto)")
     command.add_argument(
         "-p", "--precision", action="append", metavar="P", help="fp32, tf32, fp16, bf16, int8"
     )
     command.add_argument("-b", "--batch", action="append", type=int, metavar="N", help="(1)")
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="ENGINE.OPTION=VALUE",
-        help="an engine's option, such as onnxruntime.intra_op_threads=1",
-    )
+    _set_option(command, "onnxruntime.intra_op_threads=1")
     limit = command.add_mutually_exclusive_group()
     limit.add_argument("-n", "--iterations", type=int, metavar="N", help="measure N inferences")
     limit.add_argument("-s", "--seconds", type=float, metavar="S", help="measure for S seconds")
@@ -116,6 +114,16 @@ def _run(command: argparse.ArgumentParser) -> None:
     keep.add_argument("--no-save", action="store_true", help="save nothing")
     _format_options(command)
     _model_options(command)
+
+
+def _set_option(command: argparse.ArgumentParser, example: str) -> None:
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="ENGINE.OPTION=VALUE",
+        help=f"an engine's option, such as {example}",
+    )
 
 
 def _format_options(command: argparse.ArgumentParser) -> None:
@@ -165,12 +173,27 @@ def _export(command: argparse.ArgumentParser) -> None:
 
 def _build(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", nargs="?", default="mobilenetv2", metavar="MODEL")
-    command.add_argument("-e", "--engine", default="tensorrt", metavar="ENGINE")
-    command.add_argument("-p", "--precision", action="append", metavar="P")
-    for name in ("min", "opt", "max"):
-        command.add_argument(f"--{name}-batch", type=int, metavar="N")
-    command.add_argument("--level", type=int, choices=range(6), metavar="0..5")
+    command.add_argument(
+        "-e", "--engine", default="tensorrt", metavar="ENGINE[@ENVIRONMENT]",
+        help="tensorrt or tensorrt-rtx (tensorrt)",
+    )  # fmt: skip
+    command.add_argument(
+        "-p",
+        "--precision",
+        action="append",
+        metavar="P",
+        help="fp32, tf32, fp16, bf16, int8 (fp16)",
+    )
+    for name, what in (("min", "smallest"), ("opt", "best"), ("max", "largest")):
+        command.add_argument(
+            f"--{name}-batch", type=int, metavar="N", help=f"{what} batch of its profile (1)"
+        )
+    command.add_argument(
+        "--level", type=int, choices=range(6), metavar="0..5", help="builder level (3)"
+    )
+    _set_option(command, "tensorrt.workspace_mib=1024")
     command.add_argument("--force", action="store_true", help="build even if one is kept")
+    _format_options(command)
     _model_options(command)
 
 

@@ -245,7 +245,7 @@ BAD = [
     (("compare", "a.toml", "b.toml", "--threshold", "-1"), "expected a percentage above 0"),
     (("export", *TINY, "-o", "/proc/none/m.onnx"), "can't write /proc/none/m.onnx"),
     (("model", "--graph", "x.foo"), "'.foo'"),
-    (("build",), "tensorrt is not available here"),
+    (("build",), "TensorRT can't build here"),
     (("build", "-e", "eager"), "eager needs no build"),
     (("frobnicate",), "invalid choice: 'frobnicate'"),
     ((), "the app needs a terminal; in scripts use 'infer-tui run'"),

@@ -12,7 +12,7 @@ from engines.probing import probe
 from engines.registry import Availability
 from tui.commands.tables import markdown_table, text_table
 
-HEADINGS = ("engine", "device", "state", "precisions", "version")
+HEADINGS = ("engine", "environment", "device", "state", "precisions", "version")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -25,29 +25,34 @@ def main(arguments: argparse.Namespace) -> int:
     print(table(HEADINGS, rows))
     for one in answers:
         if not one.ready:
-            print(f"\n{one.engine} on {one.device}: {one.reason}")
+            place = f" [{one.environment}]" if one.environment else ""
+            print(f"\n{one.engine}{place} on {one.device}: {one.reason}")
             if one.install:
                 print(f"  {one.install}")
     return EXIT_OK
 
 
-def _catalogue_order(one: Availability) -> tuple[int, int]:
+def _catalogue_order(one: Availability) -> tuple[int, int, str]:
     engine = registry.find(one.engine)
-    return registry.CATALOGUE.index(engine), engine.devices.index(one.device)
+    return registry.CATALOGUE.index(engine), engine.devices.index(one.device), one.environment
 
 
 def _row(one: Availability) -> tuple[str, ...]:
     versions = " ".join(f"{name} {version}" for name, version in (one.versions or {}).items())
-    precisions = registry.find(one.engine).precisions[one.device]
-    return (one.engine, one.device, one.readiness, " ".join(precisions), versions)
+    state = "builds only" if one.builds and not one.ready else one.readiness
+    precisions = " ".join(one.known_precisions)
+    return (one.engine, one.environment or "-", one.device, state, precisions, versions)
 
 
 def _document(one: Availability) -> dict[str, Any]:
     return {
         "engine": one.engine,
+        "environment": one.environment,
         "device": one.device,
         "ready": one.ready,
-        "precisions": registry.find(one.engine).precisions[one.device],
+        "builds": one.builds,
+        "precisions": one.known_precisions,
+        "gpu": dict(one.gpu or {}),
         "versions": dict(one.versions or {}),
         "reason": one.reason,
         "install": one.install,

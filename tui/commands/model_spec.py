@@ -14,7 +14,7 @@ from profiles.validation import convert
 Spec = TypeVar("Spec", bound=Record)
 
 MODELS = ("mobilenetv2",)
-OPTIONS = {"width": "width", "input_size": "input_size", "classes": "classes", "seed": "seed"}
+OPTIONS = ("width", "input_size", "classes", "seed", "weights", "calibration")
 
 
 def model_spec(arguments: argparse.Namespace, base: ModelSpec | None = None) -> ModelSpec:
@@ -23,9 +23,7 @@ def model_spec(arguments: argparse.Namespace, base: ModelSpec | None = None) -> 
     Raises UsageError or FileError where a name or a value is wrong.
     """
     changes = {
-        field: value
-        for option, field in (*OPTIONS.items(), ("weights", "weights"))
-        if (value := getattr(arguments, option)) is not None
+        option: value for option in OPTIONS if (value := getattr(arguments, option)) is not None
     }
     name = arguments.model
     if name is not None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from engines import registry
+from engines import environments, registry
+from engines.catalogue import Engine
 from engines.errors import UsageError
 from engines.plan import EngineSpec, Measurement, OptionValue, Precision, RunPlan
 from profiles import presets
@@ -19,7 +20,7 @@ from tui.commands.model_spec import checked, model_spec
 def plan_of(arguments: argparse.Namespace) -> RunPlan:
     """The whole plan. Raises UsageError or FileError for anything that can't be run as asked."""
     base = _base(arguments)
-    options = _options(arguments.set)
+    options = options_of(arguments.set)
     plan = msgspec.structs.replace(
         base,
         model=model_spec(arguments, base.model),
@@ -28,12 +29,13 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
     )
     for spec in plan.engines:
         registry.check(checked(spec))
+    environments.check(spec.environment for spec in plan.engines)
     return plan
 
 
 def named_engines(arguments: argparse.Namespace) -> frozenset[str]:
     """The engines that the user asked for by name, rather than by a plan or by default."""
-    return frozenset(arguments.engine or ())
+    return frozenset(engine_and_environment(text)[0].name for text in arguments.engine or ())
 
 
 def _base(arguments: argparse.Namespace) -> RunPlan:
@@ -66,7 +68,8 @@ def _engines(
     if by_default:
         base = tuple(EngineSpec(engine=engine.name) for engine in registry.CATALOGUE)
     elif arguments.engine:
-        base = tuple(EngineSpec(engine=registry.find(name).name) for name in arguments.engine)
+        named = [engine_and_environment(text) for text in arguments.engine]
+        base = tuple(EngineSpec(engine=one.name, environment=place) for one, place in named)
     unused = set(options) - {spec.engine for spec in base}
     if unused:
         raise UsageError(f"--set names {min(unused)}, which this plan does not run")
@@ -90,7 +93,13 @@ def _engines(
     return able or specs
 
 
-def _options(words: list[str]) -> dict[str, dict[str, OptionValue]]:
+def engine_and_environment(text: str) -> tuple[Engine, str]:
+    """What `ENGINE` or `ENGINE@ENVIRONMENT` names; UsageError where there is no such engine."""
+    name, _, environment = text.partition("@")
+    return registry.find(name), environment
+
+
+def options_of(words: list[str]) -> dict[str, dict[str, OptionValue]]:
     """What `--set ENGINE.OPTION=VALUE` words say, by engine."""
     found: dict[str, dict[str, OptionValue]] = {}
     for word in words:

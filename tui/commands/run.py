@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engines import registry
 from engines.control import Control
@@ -23,12 +21,13 @@ from engines.errors import (
     FileError,
     InferTuiError,
 )
-from engines.events import Event
+from engines.events import EngineFinished, Event
 from engines.machine import describe_machine
 from engines.model import kept_facts
 from engines.plan import RunPlan
 from engines.probing import probe
 from engines.registry import Availability
+from engines.results import EngineResult
 from engines.runner import run
 from profiles.recorder import Recorder
 from profiles.schema import Profile
@@ -38,11 +37,7 @@ from tui import __version__
 from tui.commands.plan import named_engines, plan_of
 from tui.commands.printing import print_report
 from tui.commands.progress import Progress
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from tui.commands.signals import stopped_by_signals
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -57,6 +52,8 @@ def main(arguments: argparse.Namespace) -> int:
                 for event in closing_events(plan, control, known):
                     recorder.apply(event)
                     progress.show(event)
+                    if isinstance(event, EngineFinished) and machine.gpus:
+                        say_why_cpu(event.result)
         except (InferTuiError, OSError) as error:
             failure = error
             if not recorder.samples():
@@ -81,25 +78,6 @@ def closing_events(
     """The run's events; leaving the loop early, for whatever reason, ends its children."""
     with closing(run(plan, control, known)) as events:
         yield from events
-
-
-@contextmanager
-def stopped_by_signals(control: Control) -> Iterator[None]:
-    """A signal asks the run to stop and keep what it has; a second Ctrl-C leaves at once."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        if control.cancelled and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        control.cancel()
-
-    # `nohup` and a shell's background jobs have some of them ignored, which is to stay so.
-    heeded = [one for one in STOPPING if signal.getsignal(one) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def check_writable(target: str | None) -> None:
@@ -153,14 +131,17 @@ def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availabili
     Engines of a plan or of the default list may be unavailable: they become rows that say why.
     """
     asked = [spec for spec in plan.engines if spec.engine in named]
-    pairs = dict.fromkeys(pair for spec in asked for pair in registry.pairs_of(spec))
-    answers = tuple(probe(pairs)) if pairs else ()
+    questions = dict.fromkeys(one for spec in asked for one in registry.questions_of(spec))
+    answers = tuple(probe(questions)) if questions else ()
     for spec in asked:
-        own = [one for one in answers if (one.engine, one.device) in registry.pairs_of(spec)]
-        if not any(one.ready for one in own):
+        own = [one for one in answers if one.question in registry.questions_of(spec)]
+        able = [one for one in own if one.ready]
+        if not able:
             raise EngineUnavailable(
                 f"{spec.engine} is not available here: {own[0].reason}", hint=own[0].install
             )
+        if all(one.lacks(spec) for one in able):
+            raise EngineUnavailable(able[0].lacks(spec))
     return answers
 
 
@@ -174,6 +155,12 @@ def exit_code(profile: Profile, control: Control) -> int:
     if "failed" in statuses or "ok" not in statuses:
         return EXIT_INVALID
     return EXIT_OK
+
+
+def say_why_cpu(result: EngineResult) -> None:
+    """On a machine with a GPU nobody should take figures of the CPU for the GPU's."""
+    if reason := result.facts.get("instead_of_cuda"):
+        narrate(f"{result.label} ran on the CPU: {reason}")
 
 
 def narrate(text: str) -> None:
