@@ -15,11 +15,11 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from engines.errors import InferTuiError
-from engines.plan import Measurement, ModelSpec, RunPlan
+from engines.plan import Measurement, RunPlan
 from tui import background
 from tui.actions import bindings, check_keymap
+from tui.building import BuildingApp
 from tui.controller import Controller, EventsArrived
-from tui.leaving import LeavingApp
 from tui.palette_commands import ActionsProvider
 from tui.screens.bench import BenchScreen
 from tui.selection import Selection
@@ -27,6 +27,7 @@ from tui.themes import DEFAULT_THEME, THEMES
 
 if TYPE_CHECKING:
     from profiles.store import Store
+    from tui.builds import BuildOrder
     from tui.controller import Drive
 
 # A thread of Textual's writes the first frame. Imports begin when it has: they would hold the GIL,
@@ -35,7 +36,7 @@ FIRST_FRAME_OUT_S = 0.1
 STYLES = Path(__file__).parent / "styles"
 
 
-class InferTuiApp(LeavingApp):
+class InferTuiApp(BuildingApp):
     """Benchmarks one model through its engines, live."""
 
     TITLE = "infer-tui"
@@ -60,7 +61,6 @@ class InferTuiApp(LeavingApp):
         self.slow_line = slow_line
         self.ascii_only = ascii_only
         self.keymap_in_use = check_keymap(keymap or {})
-        self.waiting_to_run = False
         self._asking: set[str] = set()
         self._first_frame = ExitStack()
         for theme in THEMES:
@@ -69,10 +69,6 @@ class InferTuiApp(LeavingApp):
         # Textual has taken the variable's value already, before our themes were known to it.
         self.set_reactive(App.theme, "textual-dark")
         self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
-
-    @property
-    def model(self) -> ModelSpec:
-        return self.plan.model
 
     @property
     def checking(self) -> bool:
@@ -113,23 +109,19 @@ class InferTuiApp(LeavingApp):
     async def _begin(self) -> None:
         """What waits for the first frame: plots, telemetry, and questions to the workers."""
         from engines.control import Control
+        from tui.remembered import last_build_options
 
+        self.selection.remember(last_build_options())
         # What is here now stays to the end: later collections need not look at it.
         gc.freeze()
         gc.enable()
         self._control = Control()
         self._asking = {"engines", "model"}
-        self._in_thread("engines", background.ask_engines, self._control, self.post_message)
-        self._in_thread("model", background.describe_model, self.model, self._control,
+        self.in_thread("engines", background.ask_engines, self._control, self.post_message)
+        self.in_thread("model", background.describe_model, self.model, self._control,
                         self.post_message)  # fmt: skip
         await self.bench.mount_plots()
         await self.bench.telemetry.begin()
-
-    def _in_thread(self, name: str, function: Callable[..., object], *arguments: object) -> None:
-        """Call `function` in a thread of its own; it answers by messages."""
-        self.run_worker(
-            lambda: function(*arguments), name=name, group=name, thread=True, exit_on_error=False
-        )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A fault in a thread is shown, and never ends the app."""
@@ -138,16 +130,29 @@ class InferTuiApp(LeavingApp):
             self.show_problem("That went wrong", f"{event.worker.name}: {event.worker.error!r}")
 
     def on_engine_answered(self, message: background.EngineAnswered) -> None:
+        if self.closed:
+            return
         self.selection.answer(message.availability)
         self.bench.engines.rebuild()
+        if message.availability.ready or message.availability.builds:
+            self.look_at_files()
+
+    def on_config_refused(self, message: background.ConfigRefused) -> None:
+        self.notify(message.reason, title="Your interpreters are not known", severity="error",
+                    timeout=15, markup=False)  # fmt: skip
 
     def on_probe_ended(self, message: background.ProbeEnded) -> None:
-        if message.problem:
-            self.selection.give_up(message.problem)
+        if self.closed:
+            return
+        if self.selection.checking:
+            # Without a problem, only an environment that a plan names was not asked.
+            self.selection.give_up(message.problem or "its environment is not configured here")
             self.bench.engines.rebuild()
         self._answered("engines")
 
     def on_model_described(self, message: background.ModelDescribed) -> None:
+        if self.closed:
+            return
         self.controller.facts = message.facts
         self.bench.model_panel.show_answer(message.facts, message.problem)
         self._answered("model")
@@ -156,21 +161,21 @@ class InferTuiApp(LeavingApp):
         """One of the questions of the start is answered; a run may have waited for the last."""
         self._asking.discard(question)
         if not self._asking and self.waiting_to_run:
-            self.waiting_to_run = False
-            self._start_run()
+            self.go_on()
         self.bench.refresh_bindings()
 
     # The run
 
     def run_selected(self) -> None:
-        """Run what is selected, once the workers that are still answering are out of the way."""
-        if self._asking and (self.selection.checking or self.selection.specs()):
+        """Run what is selected, once the builds and the workers that still answer are over."""
+        some = self.selection.specs() or (self._asking and self.selection.checking)
+        if some and (self._asking or self.builds.busy):
             self.waiting_to_run = True
             self.bench.draw()
         else:
-            self._start_run()
+            self.start_run()
 
-    def _start_run(self) -> None:
+    def start_run(self) -> None:
         specs = self.selection.specs()
         if not specs:
             self.bench.draw()
@@ -188,7 +193,7 @@ class InferTuiApp(LeavingApp):
         )
         known = [choice.availability for choice in self.selection.choices]
         self._drive(self.controller.start(plan, known))
-        self.bench.run_began()
+        self.bench.work_changed()
 
     def _kept_last_run(self) -> bool:
         """Keep the last run, which nobody saved; False where that failed and it must not go."""
@@ -213,19 +218,36 @@ class InferTuiApp(LeavingApp):
 
     def on_events_arrived(self) -> None:
         drive = self.controller.drive
-        if not self.controller.take_events() or drive is None:
+        if not self.controller.take_events() or drive is None or self.closed:
             return
-        self.bench.run_ended()
+        self.bench.work_changed()
         if self.leaving:
             self.exit()
-        elif drive.error is not None:
+            return
+        if drive.error is not None:
             self.show_problem("The run failed", str(drive.error))
         elif drive.crash:
             self.show_problem("A fault in infer-tui", drive.crash)
+        self.look_at_files()
+        self.go_on()
 
-    def stop_run(self) -> None:
-        """Stop the run, or the wait for one."""
+    def stop(self, waiting: BuildOrder | None = None) -> None:
+        """Take a waiting build out, or stop the run, the wait for one, or the build that goes."""
+        if waiting is not None:
+            self.builds.drop(waiting)
+            self.go_on()
+        elif self.controller.running:
+            self.controller.stop()
+        elif self.waiting_to_run:
+            self.waiting_to_run = False
+        else:
+            self.builds.stop()
+        self.bench.draw()
+
+    def stop_all(self) -> None:
+        """Stop whatever goes, and begin nothing that waits."""
         self.waiting_to_run = False
+        self.builds.stop_all()
         self.controller.stop()
         self.bench.draw()
 
@@ -248,7 +270,7 @@ class InferTuiApp(LeavingApp):
         self.push_screen(PathDialog("Save this run", note, proposed, write), tell)
 
     def open_saved(self, path: Path) -> None:
-        self._in_thread("open", background.open_profile, path, self.post_message)
+        self.in_thread("open", background.open_profile, path, self.post_message)
 
     def on_profile_opened(self, message: background.ProfileOpened) -> None:
         if self.controller.running:
@@ -263,7 +285,7 @@ class InferTuiApp(LeavingApp):
 
     def compare(self, baseline: Path | None, candidate: Path | None) -> None:
         """Compare two runs; None stands for the run of this session."""
-        self._in_thread("compare", background.compare, self.controller, baseline, candidate,
+        self.in_thread("compare", background.compare, self.controller, baseline, candidate,
                         self.post_message)  # fmt: skip
 
     def on_compared(self, message: background.Compared) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,10 @@ from textual.message import Message
 from engines.errors import Cancelled, InferTuiError
 
 if TYPE_CHECKING:
+    from engines.building import BuildState
     from engines.control import Control
     from engines.model import ModelFacts
-    from engines.plan import ModelSpec
+    from engines.plan import EngineSpec, ModelSpec
     from engines.registry import Availability
     from profiles.comparison import ProfileComparison
     from profiles.samples import RawSamples
@@ -37,6 +38,31 @@ class ProbeEnded(Message):
     """Every engine was asked; `problem` says why some have not answered."""
 
     problem: str = ""
+
+
+@dataclass
+class ConfigRefused(Message):
+    """The user's environments are not known: `reason` says what is wrong with their file."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class FilesQuestion:
+    """The entries of one row whose engine files are looked for."""
+
+    key: tuple[str, str, str]
+    specs: tuple[EngineSpec, ...]
+    answer: Availability
+
+
+@dataclass
+class FilesSeen(Message):
+    """Whether the engine files of one row's entries are kept; `number` is that of the look."""
+
+    number: int
+    question: FilesQuestion
+    states: tuple[BuildState, ...]
 
 
 @dataclass
@@ -66,11 +92,21 @@ class Problem(Message):
 
 
 def ask_engines(control: Control, post: Post) -> None:
-    """Ask every engine whether it can run, and post each answer."""
-    from engines.probing import probe
+    """Ask every engine whether it can run, and post each answer.
+
+    Where the user's environments can't be read, the app's own interpreter is asked all the same.
+    """
+    from engines.probing import every_question, probe
+    from engines.registry import pending
 
     try:
-        for availability in probe(control=control):
+        questions = every_question()
+    except InferTuiError as error:
+        post(ConfigRefused(str(error)))
+        # The CPU first, as there: it answers fastest.
+        questions = tuple(sorted((one.question for one in pending()), key=lambda one: one[1]))
+    try:
+        for availability in probe(questions, control):
             post(EngineAnswered(availability))
     except Cancelled:
         return
@@ -78,6 +114,31 @@ def ask_engines(control: Control, post: Post) -> None:
         post(ProbeEnded(str(error)))
         return
     post(ProbeEnded())
+
+
+def states_of(model: ModelSpec, question: FilesQuestion, input_seed: int) -> tuple[BuildState, ...]:
+    """Whether each entry's engine file is kept. Reads files: never in the UI's own thread."""
+    from engines.building import BuildState, state_of
+
+    states = []
+    for spec in question.specs:
+        try:
+            states.append(state_of(model, spec, question.answer, input_seed))
+        except (InferTuiError, OSError) as error:
+            states.append(BuildState("missing", str(error)))
+    return tuple(states)
+
+
+def look_at_files(
+    model: ModelSpec,
+    questions: Sequence[FilesQuestion],
+    input_seed: int,
+    number: int,
+    post: Post,
+) -> None:
+    """Post whether the engine files of each row are kept."""
+    for question in questions:
+        post(FilesSeen(number, question, states_of(model, question, input_seed)))
 
 
 def describe_model(model: ModelSpec, control: Control, post: Post) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from profiles.samples import RawSamples
     from profiles.schema import Profile
     from profiles.store import Store
-    from tui.live import LiveJob, LiveRun
+    from tui.jobs import LiveJob
+    from tui.live import LiveRun
 
 # A worker is asked, given 2 s, then killed: nothing takes longer than this.
 END_WITHIN_S = 5.0
@@ -194,9 +195,8 @@ class Controller:
         if self.drive is not None:
             self.drive.control.cancel()
 
-    def log_of(self, job: LiveJob | None) -> tuple[Path, str] | None:
-        """The log of `job`, by default of the last one that has any, and whose it is."""
-        jobs = [job] if job else list(reversed(self.live.jobs)) if self.live else []
+    def log_of(self, jobs: Iterable[LiveJob]) -> tuple[Path, str] | None:
+        """The log of the first of `jobs` that has one, and whose it is; or of the engine check."""
         for one in jobs:
             if one.log and Path(one.log).exists():
                 return Path(one.log), one.title

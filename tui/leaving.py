@@ -16,6 +16,7 @@ from engines.errors import InferTuiError
 
 if TYPE_CHECKING:
     from engines.control import Control
+    from tui.builds import BuildQueue
     from tui.controller import Controller
 
 # A terminal that is gone can leave Textual writing to it for ever: then the process ends itself.
@@ -24,9 +25,10 @@ LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class LeavingApp(App[None]):
-    """An app that ends its run, keeps what was measured and leaves no child behind."""
+    """An app that ends its run or build, keeps what was measured and leaves no child behind."""
 
     controller: Controller
+    builds: BuildQueue
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,9 +38,23 @@ class LeavingApp(App[None]):
         self._finished = threading.Event()
         self._exit_note = ""
 
-    def stop_run(self) -> None:
-        """Stop the run, or the wait for one."""
+    def stop_all(self) -> None:
+        """Stop whatever goes, and begin nothing that waits."""
         raise NotImplementedError
+
+    @property
+    def closed(self) -> bool:
+        """Whether the screens are gone: what a thread says by then has nowhere to be shown."""
+        return not self.screen_stack
+
+    @property
+    def _goes(self) -> bool:
+        """Whether a run or a build goes."""
+        return self.controller.running or self.builds.going
+
+    @property
+    def _stopping(self) -> bool:
+        return self.controller.stopping or self.builds.stopping
 
     def ask_where_to_save(self, then: Callable[[], object] | None = None) -> None:
         """Save under a name that the user agrees to, and `then` go on."""
@@ -51,12 +67,12 @@ class LeavingApp(App[None]):
             loop.add_signal_handler(number, self._leave_by_signal, number)
 
     def action_interrupt(self) -> None:
-        """ctrl+c: stop the run if one goes; otherwise, or the second time, leave."""
+        """ctrl+c: stop the run or the builds if any go; otherwise, or the second time, leave."""
         from tui.dialogs.confirm import QuitDialog
 
         asked = isinstance(self.screen, QuitDialog)
-        if self.controller.running and not self.controller.stopping and not asked:
-            self.stop_run()
+        if self._goes and not self._stopping and not asked:
+            self.stop_all()
             self.notify("Stopping. ctrl+c again leaves.")
         else:
             self.leave()
@@ -64,7 +80,7 @@ class LeavingApp(App[None]):
     def action_ask_quit(self) -> None:
         from tui.dialogs.confirm import Leave, QuitDialog
 
-        if not (self.controller.running or self.controller.unsaved):
+        if not (self._goes or self.controller.unsaved):
             self.leave()
             return
 
@@ -74,28 +90,37 @@ class LeavingApp(App[None]):
             elif answer == "save":
                 self.ask_where_to_save(then=self.leave)
 
-        going = self.controller.running
-        text = "A run is going; leaving stops it. " if going else "These results have no name yet. "
-        text += "What was measured is kept as an autosaved profile (o lists it)."
-        self.push_screen(QuitDialog(text, can_save=not going), decide)
+        self.push_screen(QuitDialog(self._what_leaving_does(), can_save=not self._goes), decide)
+
+    def _what_leaving_does(self) -> str:
+        if self.builds.going:
+            text = "A build is going; leaving ends it. Engine files that were kept stay. "
+            if not self.controller.unsaved:
+                return text
+        elif self.controller.running:
+            text = "A run is going; leaving stops it. "
+        else:
+            text = "These results have no name yet. "
+        return text + "What was measured is kept as an autosaved profile (o lists it)."
 
     def leave(self) -> None:
-        """End the run first, while the screen can still say so."""
-        if not self.controller.running or self.leaving:
+        """End the run or the build first, while the screen can still say so."""
+        if not self._goes or self.leaving:
             self.exit()
         else:
             self.leaving = True
-            self.stop_run()
+            self.stop_all()
 
     def _leave_by_signal(self, number: int) -> None:
         """The terminal or the system wants the app to end: nobody can be asked anything."""
+        self.builds.stop_all()
         self.controller.stop()
         threading.Thread(target=self._end_at_all_costs, args=(number,), daemon=True).start()
         self.exit(return_code=128 + number)
 
     def _end_at_all_costs(self, number: int) -> None:
         """Keep what was measured and end the process, should Textual hang on a dead terminal."""
-        self._close_controller()
+        self._end_all_work()
         if not self._finished.wait(GIVE_UP_AFTER_S):
             os._exit(128 + number)
 
@@ -103,10 +128,11 @@ class LeavingApp(App[None]):
         """Whatever ended the app: no child stays, and what was measured is kept."""
         if self._control is not None:
             self._control.cancel()
-        await asyncio.to_thread(self._close_controller)
+        await asyncio.to_thread(self._end_all_work)
 
-    def _close_controller(self) -> None:
+    def _end_all_work(self) -> None:
         try:
+            self.builds.close()
             self.controller.close()
         except (InferTuiError, OSError) as error:
             self._exit_note = f"infer-tui: what was measured could not be kept: {error}"
@@ -122,7 +148,7 @@ class LeavingApp(App[None]):
             return super().run(**options)
         finally:
             gc.enable()
-            self._close_controller()
+            self._end_all_work()
             self._finished.set()
             if self._exit_note:
                 self.error_console.print(self._exit_note)

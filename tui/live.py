@@ -7,7 +7,7 @@ depends on the block's length alone, and memory on the number of engines alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
@@ -21,7 +21,6 @@ from engines.events import (
     Event,
     JobDone,
     JobFailed,
-    JobKind,
     JobStarted,
     Phase,
     Progress,
@@ -32,18 +31,20 @@ from engines.events import (
 from engines.plan import EngineSpec, RunPlan
 from engines.results import EngineResult, Status
 from engines.statistics import DecimatedSeries, LatencyHistogram, sample_floor
+from tui.jobs import Clock, LiveJob, LiveJobs
 from tui.recent import RecentWindow
 
 Floats = NDArray[np.float64]
-Clock = Callable[[], float]
 State = Literal[
     "waiting",
     "preparing",
+    "building",
     "loading",
     "compiling",
     "checking",
     "warm-up",
     "measuring",
+    "timing",
     "done",
     "invalid",
     "stopped",
@@ -56,11 +57,15 @@ SERIES_COLUMNS = 512
 
 _STATE_OF_PHASE: dict[Phase, State] = {
     "starting": "preparing",
+    "parsing": "building",
+    "building": "building",
+    "inspecting": "building",
     "loading": "loading",
     "compiling": "compiling",
     "checking": "checking",
     "warm-up": "warm-up",
     "measuring": "measuring",
+    "timing the device": "timing",
 }
 _STATE_OF_STATUS: dict[Status, State] = {
     "ok": "done",
@@ -157,47 +162,6 @@ class LiveEntry:
         self.detail = result.reason
 
 
-@dataclass(slots=True, eq=False)
-class LiveJob:
-    """One piece of work: making a shared artifact, building an engine, or a benchmark.
-
-    `seconds` is None until it is over; `failed` is the reason where it ended badly.
-    """
-
-    id: str
-    kind: JobKind
-    title: str
-    started_at: float
-    clock: Clock
-    entry: int | None = None
-    expected_s: float | None = None
-    why: str = ""
-    log: str = ""
-    phase: Phase = "starting"
-    detail: str = ""
-    done: float | None = None
-    seconds: float | None = None
-    cached: bool = False
-    size_bytes: int | None = None
-    path: str = ""
-    failed: str = ""
-    hint: str = ""
-    log_tail: str = ""
-
-    @property
-    def over(self) -> bool:
-        return self.seconds is not None
-
-    @property
-    def elapsed_s(self) -> float:
-        """How long it has been going, or how long it took."""
-        return self.clock() - self.started_at if self.seconds is None else self.seconds
-
-    def close(self) -> None:
-        """End it now, unless it has ended."""
-        self.seconds = self.elapsed_s
-
-
 class LiveRun:
     """The state of one run. `revision` grows with every event that is applied.
 
@@ -205,10 +169,8 @@ class LiveRun:
     """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
-        self._clock = clock
-        self._job_of: dict[str, LiveJob] = {}
+        self._work = LiveJobs(clock)
         self.entries: list[LiveEntry] = []
-        self.jobs: list[LiveJob] = []
         self.plan: RunPlan | None = None
         self.run_id = ""
         self.ending: Ending | None = None
@@ -240,6 +202,11 @@ class LiveRun:
             run.entries.append(entry)
         run.revision = 1
         return run
+
+    @property
+    def jobs(self) -> list[LiveJob]:
+        """Every piece of work of this run, in the order in which they began."""
+        return self._work.jobs
 
     @property
     def running(self) -> bool:
@@ -286,27 +253,13 @@ class LiveRun:
         self.entries = [LiveEntry(label, spec, at) for at, (label, spec) in enumerate(pairs)]
 
     def _start_job(self, event: JobStarted) -> None:
-        job = LiveJob(
-            id=event.job,
-            kind=event.kind,
-            title=event.title,
-            started_at=self._clock(),
-            clock=self._clock,
-            entry=event.entry,
-            expected_s=event.expected_s,
-            why=event.why,
-            log=event.log,
-        )
-        self.jobs.append(job)
-        # An id may come again (a reference for each batch size): the latest job has it.
-        self._job_of[event.job] = job
+        self._work.apply(event)
         if (entry := self._entry(event.entry)) is not None:
             entry.state, entry.detail = "preparing", ""
 
     def _progress(self, event: Progress) -> None:
-        if (job := self._job_of.get(event.job)) is None:
+        if (job := self._work.apply(event)) is None:
             return
-        job.phase, job.detail, job.done = event.phase, event.detail, event.done
         if (entry := self._entry(job.entry)) is not None and not entry.over:
             entry.state, entry.detail = _STATE_OF_PHASE[event.phase], event.detail
 
@@ -318,24 +271,20 @@ class LiveRun:
             entry.state = event.phase
 
     def _finish_job(self, event: JobDone) -> None:
-        if (job := self._job_of.get(event.job)) is None:
+        if (job := self._work.apply(event)) is None:
             return
-        job.seconds, job.cached = event.seconds, event.cached
-        job.size_bytes, job.path = event.size_bytes, event.path
         if (entry := self._entry(job.entry)) is not None and job.kind != "benchmark":
             entry.state, entry.detail = "waiting", ""
 
     def _fail_job(self, event: JobFailed) -> None:
-        if (job := self._job_of.get(event.job)) is not None:
-            job.close()
-            job.failed, job.hint, job.log_tail = event.reason, event.hint, event.log_tail
+        job = self._work.apply(event)
         if (entry := self._entry(event.entry)) is not None:
-            entry.state, entry.detail = "failed", event.reason
+            stopped = job is not None and job.stopped
+            entry.state, entry.detail = "stopped" if stopped else "failed", event.reason
 
     def _end(self, event: RunFinished) -> None:
         self.ending, self.seconds = event.ending, event.seconds
-        for job in self.jobs:
-            job.close()
+        self._work.close()
         for index, entry in enumerate(self.entries):
             if not entry.over:
                 self._entry(index)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from engines.plan import Device, EngineSpec, OptionValue, Precision
 from engines.registry import Availability, Engine, find, pending
+
+if TYPE_CHECKING:
+    from engines.building import BuildState
+
+Values = Mapping[str, OptionValue]
 
 
 @dataclass(slots=True)
@@ -14,6 +22,8 @@ class Choice:
     """One engine on one device: whether it is selected, in which precisions and batch sizes.
 
     `given` holds the entries of a plan exactly as they were written, until the user changes one.
+    `files` says of each entry's engine file whether it is kept; None until that is known, and for
+    engines that need none.
     """
 
     engine: Engine
@@ -24,6 +34,7 @@ class Choice:
     batches: tuple[int, ...] = (1,)
     options: dict[str, OptionValue] = field(default_factory=dict)
     given: tuple[EngineSpec, ...] = ()
+    files: tuple[BuildState, ...] | None = None
 
     @property
     def device(self) -> Device:
@@ -35,7 +46,13 @@ class Choice:
 
     @property
     def possible_precisions(self) -> tuple[Precision, ...]:
-        return self.engine.precisions[self.device]
+        return self.availability.known_precisions
+
+    @property
+    def buildable(self) -> bool:
+        """Whether engine files can be built: where it runs, or for GPUs that are named."""
+        able = self.availability.ready or self.availability.builds
+        return self.engine.needs_build and able
 
     def matches(self, spec: EngineSpec) -> bool:
         """Whether an entry of a plan is one that this row stands for."""
@@ -57,6 +74,45 @@ class Choice:
             for precision in self.precisions
             for batch in self.batches
         )
+
+    def specs_with(self, values: Values) -> tuple[EngineSpec, ...]:
+        """The entries as they would be with these options; what is not changed stays as it is."""
+        changed = self._changed(values)
+        return tuple(
+            msgspec.structs.replace(spec, options=self._merged(spec.options, changed))
+            for spec in self.specs()
+        )
+
+    def set_options(self, values: Values) -> None:
+        """Take these options for every entry; entries of a plan stay what they are otherwise."""
+        changed = self._changed(values)
+        if changed:
+            self.given = self.specs_with(values) if self.given else ()
+            self.options = self._merged(self.options, changed)
+            self.touched = True
+
+    def _changed(self, values: Values) -> dict[str, OptionValue]:
+        defaults = {option.name: option.default for option in self.engine.options}
+        now = defaults | self.options
+        return {name: value for name, value in values.items() if value != now[name]}
+
+    def _merged(self, options: Values, changed: Values) -> dict[str, OptionValue]:
+        """`options` with what was changed, without what is the default anyway."""
+        defaults = {option.name: option.default for option in self.engine.options}
+        both = {**options, **changed}
+        return {
+            name: value
+            for name, value in both.items()
+            if name not in changed or value != defaults[name]
+        }
+
+    def correct_precisions(self) -> None:
+        """Leave out the precisions that this interpreter lacks; a plan stays as it was written."""
+        possible = self.possible_precisions
+        if possible and not self.given:
+            kept = tuple(one for one in self.precisions if one in possible)
+            first = "fp32" if "fp32" in possible else possible[0]
+            self.precisions = kept or (first,)
 
     def take(self, specs: Sequence[EngineSpec]) -> None:
         """Stand for exactly these entries of a plan from now on; for none, be left out."""
@@ -87,14 +143,24 @@ class Selection:
     """Every engine there is, with what the user chose for it.
 
     Until the user touches a row, engines that can run are selected as their answers come in,
-    on the GPU rather than the CPU, so that the first `r` compares what this machine has.
+    on the GPU rather than the CPU and in the app's own interpreter rather than another, so that
+    the first `r` compares what this machine has. `choices` are the rows that are shown.
     """
 
     def __init__(self, given: Sequence[EngineSpec] = ()) -> None:
-        self.choices = [Choice(find(one.engine), one) for one in pending()]
         self._given = tuple(given)
-        for choice in self.choices:
+        self._remembered: dict[str, dict[str, OptionValue]] = {}
+        self._rows = [Choice(find(one.engine), one) for one in pending()]
+        for spec in self._given:
+            if spec.environment:
+                # Its answer may never come: the environment of another's plan may be missing here.
+                for device in find(spec.engine).devices:
+                    self._row_for(
+                        Availability(spec.engine, device, "checking", environment=spec.environment)
+                    )
+        for choice in self._rows:
             self._deal_given(choice)
+        self.choices = list(self._rows)
 
     @property
     def checking(self) -> bool:
@@ -113,19 +179,32 @@ class Selection:
         """The row that an entry of a plan belongs to."""
         return next((i for i, one in enumerate(self.choices) if one.matches(spec)), None)
 
+    def remember(self, options: Mapping[str, dict[str, OptionValue]]) -> None:
+        """Begin with the options that were accepted last, by engine; those of a plan stay."""
+        self._remembered = dict(options)
+        for choice in self._rows:
+            self._recall(choice)
+
     def answer(self, availability: Availability) -> None:
-        """Take in whether an engine can run; a row for an environment not seen yet is added."""
+        """Take in whether an engine can run; a row for an environment not seen yet is added.
+
+        An environment that simply has not this engine's framework adds none.
+        """
+        known = any(one.key == availability.question for one in self._rows)
+        if not known and _is_noise(availability):
+            return
         choice = self._row_for(availability)
         choice.availability = availability
+        choice.correct_precisions()
         if self._given:
             self._deal_given(choice)
-        elif availability.ready and not choice.touched:
-            choice.selected = not self._better_than(choice)
-            self._leave_cpu_for(choice)
+        else:
+            self._select_best(choice.engine)
+        self.choices = [one for one in self._rows if not self._stands_back(one)]
 
     def give_up(self, reason: str) -> None:
         """Those that have not answered never will."""
-        for choice in self.choices:
+        for choice in self._rows:
             if choice.availability.readiness == "checking":
                 choice.availability = replace(
                     choice.availability, readiness="unavailable", reason=reason
@@ -147,32 +226,48 @@ class Selection:
             choice.selected, choice.touched = wanted, True
 
     def _row_for(self, availability: Availability) -> Choice:
-        key = (availability.engine, availability.device, availability.environment)
-        for choice in self.choices:
-            if choice.key == key:
+        for choice in self._rows:
+            if choice.key == availability.question:
                 return choice
         choice = Choice(find(availability.engine), availability)
-        after = [i for i, one in enumerate(self.choices) if one.engine is choice.engine]
-        self.choices.insert(after[-1] + 1, choice)
+        self._recall(choice)
+        after = [i for i, one in enumerate(self._rows) if one.engine is choice.engine]
+        self._rows.insert(after[-1] + 1, choice)
         return choice
 
-    def _siblings(self, choice: Choice) -> Iterator[Choice]:
-        """The same engine on its other devices, where it can run and the user chose nothing."""
-        for other in self.choices:
-            same = other.engine is choice.engine and other is not choice
-            if same and other.availability.ready and not other.touched:
-                yield other
+    def _recall(self, choice: Choice) -> None:
+        if not choice.given and not choice.touched:
+            choice.options = dict(self._remembered.get(choice.engine.name, {}))
 
-    def _better_than(self, choice: Choice) -> bool:
-        """Whether this engine runs on the GPU as well, which makes the CPU a bystander."""
-        return choice.device == "cpu" and any(
-            other.device == "cuda" for other in self._siblings(choice)
+    def _stands_back(self, choice: Choice) -> bool:
+        """Whether a row only says that its framework is elsewhere: where it is, and is ready."""
+        return (
+            not choice.availability.environment
+            and not choice.given
+            and _is_noise(choice.availability)
+            and any(
+                other.availability.ready and other.availability.environment
+                for other in self._rows
+                if other.engine is choice.engine and other.device == choice.device
+            )
         )
 
-    def _leave_cpu_for(self, choice: Choice) -> None:
-        if choice.device == "cuda":
-            for other in self._siblings(choice):
-                other.selected = False
+    def _select_best(self, engine: Engine) -> None:
+        """Of one engine's rows that the user left alone, select those that this machine is for.
+
+        A GPU makes the CPU a bystander, and the app's own interpreter makes others ones.
+        """
+        able = [
+            one
+            for one in self._rows
+            if one.engine is engine and one.availability.ready and not one.touched
+        ]
+        device = "cuda" if any(one.device == "cuda" for one in able) else "cpu"
+        there = [one for one in able if one.device == device]
+        own_ready = any(not one.availability.environment for one in there)
+        for choice in able:
+            bystander = own_ready and bool(choice.availability.environment)
+            choice.selected = choice.device == device and not bystander
 
     def _deal_given(self, answered: Choice) -> None:
         """Deal the entries of the given plan to the rows of this engine.
@@ -180,7 +275,7 @@ class Selection:
         An entry for device "auto" belongs to the GPU once that is known to run the engine. Rows
         that the user has changed since stay as they are.
         """
-        rows = [one for one in self.choices if one.engine is answered.engine and not one.touched]
+        rows = [one for one in self._rows if one.engine is answered.engine and not one.touched]
         for choice in rows:
             choice.take([spec for spec in self._given if self._home_of(spec, rows) is choice])
 
@@ -195,7 +290,17 @@ class Selection:
             if spec.device == "auto"
             and one.availability.environment == spec.environment
             and one.engine.name == spec.engine
-            and spec.precision in one.possible_precisions
             and one.availability.ready
         ]
+        # Where none has its precision, the run says so: it is not dropped in silence.
+        able = [one for one in able if spec.precision in one.possible_precisions] or able
         return max(able, key=lambda one: one.device == "cuda", default=None)
+
+
+def _is_noise(availability: Availability) -> bool:
+    """Whether an answer says no more than that a framework is not installed."""
+    return (
+        availability.readiness == "unavailable"
+        and not availability.versions
+        and not availability.builds
+    )

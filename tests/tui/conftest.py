@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
 from engines.control import Control
@@ -10,6 +13,9 @@ from engines.plan import ModelSpec
 from tests.tui.app_support import ScriptedRun, answers
 from tui import background
 from tui.background import EngineAnswered, ModelDescribed, Post, ProbeEnded
+
+if TYPE_CHECKING:
+    from tests.tui.build_support import HeldBuilds
 
 
 def facts_of(model: ModelSpec) -> ModelFacts:
@@ -57,3 +63,29 @@ def scripted(replayed: None, monkeypatch: pytest.MonkeyPatch) -> ScriptedRun:
     run = ScriptedRun()
     monkeypatch.setattr("engines.runner.run", run)
     return run
+
+
+@pytest.fixture
+def rtx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, session_cache: Path) -> None:
+    """The questions of the start are answered at once; TensorRT-RTX's answer is its own.
+
+    No engine file is kept yet; what they are made from is made once for all tests.
+    """
+    pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT-RTX is not installed")
+    from tests.tui.build_support import answer_as, real_answer
+
+    shared, own = session_cache / "infer-tui", tmp_path / "cache" / "infer-tui"
+    own.mkdir(parents=True)
+    for kind in ("weights", "export"):
+        (shared / kind).mkdir(parents=True, exist_ok=True)
+        (own / kind).symlink_to(shared / kind)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own.parent))
+    answer_as(monkeypatch, real_answer())
+
+
+@pytest.fixture
+def held(rtx: None, monkeypatch: pytest.MonkeyPatch) -> HeldBuilds:
+    """Builds that begin and then go on when told."""
+    from tests.tui.build_support import HeldBuilds
+
+    return HeldBuilds(monkeypatch)

@@ -20,7 +20,7 @@ from tests.tui.app_support import (
 )
 from tui.dialogs.base import Field
 from tui.dialogs.choose import BatchDialog, Checklist, PrecisionDialog
-from tui.dialogs.form import FormDialog, FormRows, MeasurementDialog
+from tui.dialogs.form import FormRows, MeasurementDialog, OptionsDialog
 from tui.dialogs.message import MessageDialog
 from tui.dialogs.path import PathDialog
 from tui.screens.help import HelpScreen
@@ -32,7 +32,7 @@ OPENS = {
     "p": PrecisionDialog,
     "n": BatchDialog,
     "i": MeasurementDialog,
-    "enter": FormDialog,
+    "enter": OptionsDialog,
     "o": HistoryScreen,
     "c": HistoryScreen,
     "m": ModelScreen,
@@ -215,6 +215,15 @@ async def test_the_log_is_shown_followed_and_searched(
             file.write("one more\n")
         app.screen.read()
         assert "one more" in rows.text()
+        for part in ("half of", " an error line\n", ""):
+            with log.open("a") as file:
+                file.write(part)
+            app.screen.read()
+        assert rows.lines[-2:] == ["one more", "half of an error line"]
+        assert rows.matches == [1, 3, 5]
+        log.write_text("anew\n")
+        app.screen.read()
+        assert rows.lines == ["anew"]
 
 
 async def test_the_graph_is_drawn_by_a_worker(

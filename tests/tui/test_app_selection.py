@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from engines.plan import EngineSpec
 from engines.registry import Availability
@@ -83,12 +84,89 @@ def test_all_or_none() -> None:
     assert len(selection.specs()) == 3
 
 
-def test_an_environment_has_a_row_of_its_own() -> None:
+def named(engine: str = "tensorrt", **fields: Any) -> Availability:
+    """An answer of another interpreter."""
+    return Availability(engine, "cuda", "ready", environment="trt86", **fields)
+
+
+def rows_of(selection: Selection, engine: str) -> list[str]:
+    found = [one for one in selection.choices if one.engine.name == engine]
+    return [f"{one.device} {one.availability.environment}".strip() for one in found]
+
+
+def test_an_environment_has_a_row_and_the_one_that_lacks_the_framework_stands_back() -> None:
     selection = answered(Selection())
-    before = len(selection.choices)
-    selection.answer(Availability("tensorrt", "cuda", "ready", environment="trt11"))
-    assert len(selection.choices) == before + 1
-    assert selection.selected[-1].specs()[0].environment == "trt11"
+    assert rows_of(selection, "tensorrt") == ["cuda"]
+    selection.answer(named())
+    assert rows_of(selection, "tensorrt") == ["cuda trt86"]
+    assert selection.specs()[-1].environment == "trt86", "only there: it is selected"
+
+
+def test_an_environment_without_the_framework_adds_no_row() -> None:
+    selection = answered(Selection())
+    missing = replace(named("eager"), readiness="unavailable", reason="torch is not installed")
+    selection.answer(missing)
+    assert rows_of(selection, "eager") == ["cpu", "cuda"]
+    selection.answer(replace(missing, versions={"torch": "2.11"}))
+    assert rows_of(selection, "eager") == ["cpu", "cuda", "cuda trt86"], (
+        "one that is there says why"
+    )
+
+
+def test_of_two_interpreters_that_are_ready_the_apps_own_is_selected() -> None:
+    for order in (1, -1):
+        selection = Selection()
+        for one in [*with_gpu(), named("eager", versions={"torch": "2.11"})][::order]:
+            selection.answer(one)
+        (eager,) = [spec for spec in selection.specs() if spec.engine == "eager"]
+        assert (eager.device, eager.environment) == ("cuda", "")
+
+
+def test_a_plan_for_an_environment_that_is_not_here_is_not_dropped() -> None:
+    plan = (EngineSpec(engine="tensorrt", environment="trt11", device="cuda"),)
+    selection = answered(Selection(plan))
+    assert selection.checking
+    selection.give_up("its environment is not configured here")
+    (row,) = [one for one in selection.choices if one.availability.environment]
+    assert row.specs() == plan
+    assert row.availability.reason == "its environment is not configured here"
+
+
+def test_precisions_are_those_that_this_interpreter_has() -> None:
+    selection = Selection()
+    row = next(one for one in selection.choices if one.engine.name == "tensorrt")
+    row.precisions = ("bf16", "fp16")
+    selection.answer(replace(named(precisions=("fp32", "fp16")), environment=""))
+    assert row.possible_precisions == ("fp32", "fp16")
+    assert row.precisions == ("fp16",)
+    selection.answer(replace(named(precisions=("fp32",)), environment=""))
+    assert row.precisions == ("fp32",)
+
+
+def test_remembered_options_are_for_rows_that_no_plan_sets_up() -> None:
+    plan = (EngineSpec(engine="tensorrt", device="cuda", options={"builder_level": 2}),)
+    for given, level in (((), 5), (plan, 2)):
+        selection = Selection(given)
+        selection.remember({"tensorrt": {"builder_level": 5}})
+        selection.answer(replace(named(), environment=""))
+        (spec,) = (one for one in selection.specs() if one.engine == "tensorrt")
+        assert spec.options == {"builder_level": level}
+
+
+def test_options_set_for_a_row_leave_the_rest_of_a_plan_as_it_was_written() -> None:
+    plan = (
+        EngineSpec(engine="tensorrt", device="cuda", options={"builder_level": 2}),
+        EngineSpec(engine="tensorrt", device="cuda", precision="fp16", batch=8,
+                   options={"builder_level": 4, "workspace_mib": 64}),
+    )  # fmt: skip
+    selection = Selection(plan)
+    selection.answer(replace(named(), environment=""))
+    row = next(one for one in selection.choices if one.engine.name == "tensorrt")
+    row.set_options({"builder_level": 2, "workspace_mib": 0})
+    assert row.specs() == plan, "nothing was changed"
+    row.set_options({"builder_level": 3, "workspace_mib": 32})
+    found = [(spec.precision, spec.batch, spec.options) for spec in row.specs()]
+    assert found == [("fp32", 1, {"workspace_mib": 32}), ("fp16", 8, {"workspace_mib": 32})]
 
 
 def test_engines_that_never_answered_say_why() -> None:

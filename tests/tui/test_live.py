@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engines.errors import Cancelled
 from engines.events import (
     EngineFinished,
     JobDone,
@@ -23,6 +24,7 @@ from engines.events import (
 )
 from engines.plan import EngineSpec, RunPlan
 from engines.results import EngineResult, LatencyRecord, PercentileRecord
+from tui.jobs import LiveJobs
 from tui.live import OVER, SERIES_COLUMNS, LiveEntry, LiveRun
 from tui.recent import RECENT_COLUMN_MS, RECENT_COLUMNS, RecentWindow
 
@@ -79,6 +81,45 @@ def test_an_entry_goes_through_the_phases_of_its_job() -> None:
     assert (run.entries[0].state, run.entries[0].detail) == ("invalid", "cosine 0.9")
     assert run.entries[0].over
     assert run.current is None
+
+
+def test_an_entry_is_building_while_its_engine_file_is_made() -> None:
+    run = started()
+    run.apply(JobStarted("build", "build", "TensorRT fp32", entry=1))
+    for phase in ("parsing", "building", "inspecting"):
+        run.apply(Progress("build", phase))  # type: ignore[arg-type]
+        assert run.entries[1].state == "building"
+        assert run.current is run.entries[1]
+    run.apply(JobDone("build", "build", 9.0, entry=1, facts={"layers": {"FP16": 3}}))
+    assert run.entries[1].state == "waiting"
+    assert run.jobs[0].facts == {"layers": {"FP16": 3}}
+    run.apply(JobStarted("benchmark 1", "benchmark", "x", entry=1))
+    run.apply(Progress("benchmark 1", "timing the device"))
+    assert run.entries[1].state == "timing"
+
+
+def test_a_build_that_the_user_stops_has_not_failed() -> None:
+    run = started()
+    run.apply(JobStarted("build", "build", "TensorRT fp32", entry=1))
+    run.apply(JobFailed("build", "build", Cancelled().message, entry=1))
+    assert run.jobs[0].stopped
+    assert run.entries[1].state == "stopped"
+
+
+def test_of_work_that_is_done_again_one_job_is_kept() -> None:
+    work = LiveJobs(Clock())
+
+    def do(job: str, kind: Any, *, cached: bool) -> None:
+        work.apply(JobStarted(job, kind, job))
+        work.apply(JobDone(job, kind, 1.0, cached=cached))
+
+    do("export", "export", cached=False)
+    do("build", "build", cached=False)
+    do("export", "export", cached=True)
+    do("build", "build", cached=True)
+    work.keep_one_of_each()
+    found = [(one.id, one.cached) for one in work.jobs]
+    assert found == [("export", False), ("build", True)]
 
 
 @pytest.mark.parametrize(

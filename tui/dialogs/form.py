@@ -5,22 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from textual import events
+from textual.message import Message
 from textual.widget import Widget
 
+from engines.errors import UsageError
 from engines.plan import ARTICLE_ITERATIONS, Measurement, OptionValue
 from engines.registry import Option
 from tui.actions import bindings
-from tui.dialogs.base import Dialog, Note
+from tui.dialogs.base import Answer, Dialog, Note
+from tui.formats import shortened
 from tui.widgets.panel import Piece, Row, RowsView, row, wrapped
 
 Values = dict[str, OptionValue]
 
+# More digits than any option can mean; more letters than any text needs.
+LARGEST = 10**9
+LONGEST_TEXT = 200
+
 
 class FormRows(RowsView):
-    """One row an option: left and right change its value, digits type a number."""
+    """One row an option: left and right change its value; numbers and texts are typed."""
 
     BINDINGS = bindings("form")
     has_cursor = True
+
+    class Changed(Message):
+        """The user has given the option called `name` another value."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
 
     def __init__(self, options: Sequence[Option], values: Mapping[str, OptionValue]) -> None:
         super().__init__(classes="choices")
@@ -30,6 +44,11 @@ class FormRows(RowsView):
     @property
     def current(self) -> Option:
         return self._options[self.cursor]
+
+    def show_value(self, name: str, value: OptionValue) -> None:
+        """Set a value that the user did not give."""
+        self.values[name] = value
+        self.rebuild()
 
     def on_mount(self) -> None:
         self.rebuild()
@@ -51,40 +70,60 @@ class FormRows(RowsView):
     def _row(self, option: Option, longest: int) -> Row:
         value = self.values[option.name]
         tone = "" if value == option.default else "strong"
-        shown: Piece = (f"◂ {_words(value)} ▸", tone)
-        return row((option.name.replace("_", " ").ljust(longest + 2), "muted"), shown)
+        name: Piece = (option.name.replace("_", " ").ljust(longest + 2), "muted")
+        if option.kind != "text":
+            return row(name, (f"◂ {_words(value)} ▸", tone))
+        room = max(8, self.inner_width - longest - 3)
+        if option is self.current:
+            # The end is what is typed at.
+            return row(name, (shortened(f"{value}▏", room, keep_end=True), tone))
+        return row(name, (shortened(_words(value), room), tone if value else "muted"))
 
     def action_change(self, step: int) -> None:
         option = self.current
         value = self.values[option.name]
         if option.kind == "choice":
             place = option.choices.index(str(value)) + step
-            self.values[option.name] = option.choices[place % len(option.choices)]
+            self._take(option.choices[place % len(option.choices)])
         elif option.kind == "bool":
-            self.values[option.name] = not value
-        else:
-            self.values[option.name] = max(option.minimum, int(value) + step)
-        self.rebuild()
+            self._take(not value)
+        elif option.kind == "int":
+            highest = LARGEST if option.maximum is None else option.maximum
+            self._take(min(max(option.minimum, int(value) + step), highest))
 
     def action_erase(self) -> None:
+        value = self.values[self.current.name]
         if self.current.kind == "int":
-            self.values[self.current.name] = int(self.values[self.current.name]) // 10
-            self.rebuild()
+            self._take(int(value) // 10)
+        elif self.current.kind == "text":
+            self._take(str(value)[:-1])
 
     def on_key(self, event: events.Key) -> None:
-        if self.current.kind == "int" and event.character and event.character.isdecimal():
-            typed = int(f"{self.values[self.current.name]}{event.character}")
-            self.values[self.current.name] = min(typed, 10**9)
-            self.rebuild()
+        """What is typed at a number or a text goes into it; other keys do what they always do."""
+        value, character = self.values[self.current.name], event.character
+        if not character:
+            return
+        if self.current.kind == "text" and event.is_printable:
+            self._take(f"{value}{character}"[:LONGEST_TEXT])
             event.stop()
+        elif self.current.kind == "int" and character.isdecimal():
+            self._take(min(int(f"{value}{character}"), LARGEST))
+            event.stop()
+
+    def _take(self, value: OptionValue) -> None:
+        self.values[self.current.name] = value
+        self.rebuild()
+        self.post_message(self.Changed(self.current.name))
 
 
 def _words(value: OptionValue) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) or "none"
 
 
-class FormDialog(Dialog[Values]):
-    """The values of some options; dismissed with all of them."""
+class FormDialog(Dialog[Answer]):
+    """The values of some options; `values_given` has all of them."""
 
     def __init__(
         self, title: str, options: Sequence[Option], values: Mapping[str, OptionValue], note: str
@@ -97,14 +136,22 @@ class FormDialog(Dialog[Values]):
         yield Note(self._note)
         yield FormRows(self._options, self._values)
 
-    def action_accept(self) -> None:
-        form = self.query_one(FormRows)
+    def values_given(self) -> Values:
+        """What is set, each value one that its option can take. Raises UsageError."""
+        values = self.query_one(FormRows).values
         for option in self._options:
-            value = form.values[option.name]
-            if option.kind == "int" and int(value) < option.minimum:
-                self.show_problem(f"{option.name} is {value}, expected {option.expected}")
-                return
-        self.dismiss(dict(form.values))
+            option.check(values[option.name])
+        return dict(values)
+
+
+class OptionsDialog(FormDialog[Values]):
+    """Dismissed with the values of all options."""
+
+    def action_accept(self) -> None:
+        try:
+            self.dismiss(self.values_given())
+        except UsageError as error:
+            self.show_problem(str(error))
 
 
 UNTIL_KNOWN = "median known to 1 %"
@@ -112,7 +159,7 @@ ITERATIONS = "iterations"
 SECONDS = "seconds"
 
 
-class MeasurementDialog(FormDialog):
+class MeasurementDialog(OptionsDialog):
     """When each measurement ends."""
 
     def __init__(self, measurement: Measurement) -> None:

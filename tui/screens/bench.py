@@ -25,6 +25,7 @@ from tui.widgets.telemetry import TelemetryPanel
 
 if TYPE_CHECKING:
     from engines.plan import Measurement
+    from tui.builds import BuildQueue
     from tui.live import LiveRun
     from tui.widgets.histogram import HistogramPanel
     from tui.widgets.latency import LatencyPanel
@@ -107,18 +108,15 @@ class BenchScreen(BenchActions):
             await slot.mount(plot)
         self.draw()
 
-    def run_began(self) -> None:
-        """A run goes: draw it at its rates until it is over."""
-        self.telemetry.set_run_goes(True)
+    def work_changed(self) -> None:
+        """A run or a build has begun or ended: draw at their rates while any goes, then rest."""
+        goes = self.infer.controller.running or self.infer.builds.going
+        self.telemetry.set_run_goes(goes)
         if self._timer is not None:
-            self._timer.resume()
-        self.draw()
-
-    def run_ended(self) -> None:
-        """Nothing more will change: draw once more and rest."""
-        self.telemetry.set_run_goes(False)
-        if self._timer is not None:
-            self._timer.pause()
+            if goes:
+                self._timer.resume()
+            else:
+                self._timer.pause()
         self.draw()
 
     def draw(self) -> None:
@@ -133,11 +131,12 @@ class BenchScreen(BenchActions):
     def _tick(self) -> None:
         """Draw what is due. Clocks move each second, the rest only with the run's revision."""
         self._ticks += 1
-        live = self.infer.controller.live
-        if live is None or not self.is_current:
+        if not self.is_current:
             return
         self.show_title()
-        self.frame.conversion.show(live)
+        self._show_conversion()
+        if self.infer.controller.live is None:
+            return
         if self._behind("numbers"):
             self._show_numbers()
             self.engines.show_states(self._engine_states())
@@ -160,9 +159,12 @@ class BenchScreen(BenchActions):
     def _show_numbers(self) -> None:
         live = self.infer.controller.live
         self.results.show(live)
-        self.frame.conversion.show(live)
+        self._show_conversion()
         if self._latency is not None:
             self._latency.show(live, self.results.plotted, plot=False)
+
+    def _show_conversion(self) -> None:
+        self.frame.conversion.show(self.infer.controller.live, self.infer.builds)
 
     def _show_latency(self) -> None:
         if self._latency is not None:
@@ -173,11 +175,15 @@ class BenchScreen(BenchActions):
             self._histogram.show(self.infer.controller.live, self.results.plotted)
 
     def _engine_states(self) -> dict[int, Piece]:
-        """What the run makes of each engine row: its entry at work, or else its latest state."""
-        live = self.infer.controller.live
-        if live is None or not self.infer.controller.running:
-            return {}
+        """What the run or the build makes of each engine row: its entry at work, or the latest."""
+        live, drive = self.infer.controller.live, self.infer.builds.drive
         states: dict[int, Piece] = {}
+        if drive is not None:
+            index = self.infer.selection.index_of(drive.order.spec)
+            if index is not None:
+                states[index] = STATES["building"]
+        if live is None or not self.infer.controller.running:
+            return states
         for entry in live.entries:
             index = self.infer.selection.index_of(entry.spec)
             if index is not None and not states.get(index, ("", ""))[0].startswith("▶"):
@@ -203,12 +209,14 @@ class BenchScreen(BenchActions):
         live = controller.live
         if self.infer.leaving:
             return row(("■ stopping, then leaving", "warn"))
-        if self.infer.waiting_to_run:
+        if self.infer.waiting_to_run and self.infer.checking:
             return row(("▶ starts when the engines are checked", "accent"))
+        if live is not None and controller.running:
+            return _progress_words(live, controller.elapsed_s, stopping=controller.stopping)
+        if self.infer.builds.drive is not None:
+            return _build_words(self.infer.builds, run_waits=self.infer.waiting_to_run)
         if live is None:
             return row(("idle", "muted"))
-        if controller.running:
-            return _progress_words(live, controller.elapsed_s, stopping=controller.stopping)
         return _ending_words(live, self._kept_words())
 
     def _kept_words(self) -> Piece:
@@ -239,6 +247,18 @@ def _progress_words(live: LiveRun, elapsed_s: float, *, stopping: bool) -> Row:
     else:
         jobs: Iterable[str] = (job.title for job in live.jobs if not job.over)
         words = f"▶ {next(iter(jobs), 'starting')}"
+    return row((words, "accent"), passed)
+
+
+def _build_words(builds: BuildQueue, *, run_waits: bool) -> Row:
+    drive = builds.drive
+    assert drive is not None
+    passed: Piece = (f"  {clock(drive.elapsed_s)}", "strong")
+    if builds.stopping:
+        return row(("■ stopping", "warn"), passed)
+    words = f"▶ building {drive.order.title}"
+    if run_waits:
+        words = f"▶ the run is waiting for {plural(builds.left, 'build')}"
     return row((words, "accent"), passed)
 
 

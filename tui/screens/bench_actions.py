@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engines.plan import ARTICLE_ITERATIONS, Measurement, OptionValue, Precision
+from engines.plan import ARTICLE_ITERATIONS, Measurement, Precision
+from tui.remembered import run_options
 from tui.screens.base import InferScreen
 
 if TYPE_CHECKING:
+    from tui.builds import BuildOrder
     from tui.screens.layout import PanelLayout
+    from tui.selection import Choice
     from tui.widgets.engines import EnginesPanel
     from tui.widgets.results import ResultsPanel
 
@@ -33,25 +36,34 @@ class BenchActions(InferScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What works now; the key bar shows nothing else."""
-        controller = self.infer.controller
+        controller, builds = self.infer.controller, self.infer.builds
         idle = not controller.running and not self.infer.waiting_to_run
         match action:
             case "run":
                 return idle
             case "stop":
-                return not idle and not controller.stopping
+                goes = controller.running or builds.going
+                stopping = controller.stopping or builds.stopping
+                wait = self.infer.waiting_to_run or self._build_to_take_out is not None
+                return wait or (goes and not stopping)
             case "save":
                 return controller.drive is not None and controller.drive.measured
-            case "graph" | "build" | "open":
+            case "graph" | "open":
                 # Other work on the processor would show in the measurement.
                 return idle
             case "options":
-                return bool(self.engines.current.engine.options)
+                choice = self.engines.current
+                return bool(run_options(choice.engine, choice.device))
             case "plot_entry" | "details":
                 return self.results.current is not None
             case "zoom":
                 return self.frame.zoomed or not self.frame.tabbed
         return super().check_action(action, parameters)
+
+    @property
+    def _build_to_take_out(self) -> BuildOrder | None:
+        """The build that waits under the cursor of panel 3, where that has the keys."""
+        return self.frame.conversion.waiting if self.frame.current == 3 else None
 
     # Panels
 
@@ -75,7 +87,7 @@ class BenchActions(InferScreen):
         self.infer.run_selected()
 
     def action_stop(self) -> None:
-        self.infer.stop_run()
+        self.infer.stop(self._build_to_take_out)
 
     def action_measure(self) -> None:
         from tui.dialogs.form import MeasurementDialog, Values, measurement_of
@@ -90,7 +102,7 @@ class BenchActions(InferScreen):
         for choice in self.infer.selection.choices:
             choice.batches, choice.given = (1,), ()
         self._measure_by(Measurement(iterations=ARTICLE_ITERATIONS))
-        self.engines.rebuild()
+        self._rows_changed()
         self.notify(f"{ARTICLE_ITERATIONS} iterations of batch 1, as the article measures")
 
     def _measure_by(self, measurement: Measurement) -> None:
@@ -118,7 +130,7 @@ class BenchActions(InferScreen):
         def take(precisions: tuple[Precision, ...] | None) -> None:
             if precisions is not None:
                 choice.change(precisions=precisions)
-                self.engines.rebuild()
+                self._rows_changed()
 
         self.app.push_screen(
             PrecisionDialog(choice.engine.title, choice.possible_precisions, choice.precisions),
@@ -133,46 +145,68 @@ class BenchActions(InferScreen):
         def take(batches: tuple[int, ...] | None) -> None:
             if batches is not None:
                 choice.change(batches=batches)
-                self.engines.rebuild()
+                self._rows_changed()
 
         self.app.push_screen(BatchDialog(choice.engine.title, choice.batches), take)
 
     def action_options(self) -> None:
-        from tui.dialogs.form import FormDialog
+        from tui.dialogs.form import OptionsDialog, Values
 
         choice = self.engines.current
+        options = run_options(choice.engine, choice.device)
 
-        def take(values: dict[str, OptionValue] | None) -> None:
+        def take(values: Values | None) -> None:
             if values is not None:
-                defaults = {one.name: one.default for one in choice.engine.options}
-                choice.change(
-                    options={name: one for name, one in values.items() if one != defaults[name]}
-                )
-                self.engines.rebuild()
+                kept = {name: one for name, one in choice.options.items() if name not in values}
+                changed = {one.name: values[one.name] for one in options
+                           if values[one.name] != one.default}  # fmt: skip
+                choice.change(options=kept | changed)
+                self._rows_changed()
 
+        note = "They hold for every precision and batch size of this engine."
+        if choice.engine.needs_build:
+            note += " b has those of its builder."
         self.app.push_screen(
-            FormDialog(
-                f"Options of {choice.engine.title}",
-                choice.engine.options,
-                choice.options,
-                "They hold for every precision and batch size of this engine.",
-            ),
-            take,
+            OptionsDialog(f"Options of {choice.engine.title}", options, choice.options, note), take
         )
 
+    def _rows_changed(self) -> None:
+        """What the user has set up may need other engine files."""
+        self.engines.rebuild()
+        self.infer.look_at_files()
+
     def action_build(self) -> None:
-        from tui.dialogs.message import MessageDialog
+        from tui.dialogs.build import BuildDialog, BuildWish
 
         choice = self.engines.current
         if not choice.engine.needs_build:
             self.notify(f"{choice.engine.title} has nothing to build; put the cursor on TensorRT",
                         severity="warning", markup=False)  # fmt: skip
             return
-        found = choice.availability
-        reason = found.reason or "it is still being checked"
-        lines = [f"{choice.engine.title} can't be built here: {reason}."]
-        if found.install:
-            lines += ["", f"What it needs: {found.install}"]
+        if not choice.buildable:
+            self._tell_why_it_cant_build(choice)
+            return
+
+        def take(wish: BuildWish | None) -> None:
+            if wish is not None:
+                self.infer.build(choice, wish.values, anew=wish.anew)
+
+        self.app.push_screen(
+            BuildDialog(choice, self.infer.model, self.infer.plan.input_seed), take
+        )
+
+    def _tell_why_it_cant_build(self, choice: Choice) -> None:
+        from engines.building import check_can_build
+        from engines.errors import EngineUnavailable
+        from tui.dialogs.message import MessageDialog
+
+        lines = ["It is still being checked whether it can be built here."]
+        if choice.availability.readiness != "checking":
+            try:
+                check_can_build(choice.engine, choice.specs()[0], choice.availability)
+            except EngineUnavailable as error:
+                lines = [f"{error.message}."]
+                lines += ["", f"What it needs: {error.hint}"] if error.hint else []
         self.app.push_screen(MessageDialog(f"Build {choice.engine.title}", lines))
 
     # Results
@@ -235,7 +269,10 @@ class BenchActions(InferScreen):
         from tui.screens.log import LogScreen
 
         job = self.frame.conversion.current if self.frame.current == 3 else None
-        found = self.infer.controller.log_of(job)
+        controller = self.infer.controller
+        jobs = [*(controller.live.jobs if controller.live else ()), *self.infer.builds.jobs]
+        latest = sorted(jobs, key=lambda one: one.started_at, reverse=True)
+        found = controller.log_of([job] if job else latest)
         if found is None:
             self.notify("No log yet; r runs the selected engines", severity="warning")
             return

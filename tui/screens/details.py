@@ -9,7 +9,7 @@ from tui.formats import byte_size, duration, milliseconds, rate
 from tui.widgets.panel import Row, row
 
 if TYPE_CHECKING:
-    from engines.results import EngineResult, LatencyRecord
+    from engines.results import DeviceRecord, EngineResult, LatencyRecord
     from tui.live import LiveEntry
 
 NAME_WIDTH = 22
@@ -25,6 +25,8 @@ def detail_lines(entry: LiveEntry) -> list[Row | str]:
     if result.latency is not None:
         lines += ["", *_latency(result.latency)]
     lines += ["", *_times(result)]
+    if result.device is not None:
+        lines += ["", *_on_the_device(result.device)]
     if result.accuracy is not None:
         lines += ["", *_accuracy(result)]
     for title, table in (
@@ -74,6 +76,7 @@ def _times(result: EngineResult) -> Iterator[Row]:
     yield _pair("throughput", f"{rate(result.throughput)} images/s", "one request in flight")
     for name, value in (
         ("export", result.export_ms),
+        ("build", result.build_ms),
         ("load", result.load_ms),
         ("compile", result.compile_ms),
         ("first inference", result.first_inference_ms),
@@ -88,6 +91,16 @@ def _times(result: EngineResult) -> Iterator[Row]:
         for unmet in result.stop.unmet:
             yield _pair("not reached", unmet)
     yield _pair("peak host memory", byte_size(result.peak_host_bytes))
+    if result.device_bytes is not None:
+        yield _pair("GPU memory", byte_size(result.device_bytes))
+
+
+def _on_the_device(device: DeviceRecord) -> Iterator[Row]:
+    yield row((f"On the GPU, ms, medians of {device.n:,} extra requests", "heading"))
+    yield _pair("copy in", milliseconds(device.copy_in_ms))
+    yield _pair("compute", milliseconds(device.compute_ms))
+    yield _pair("copy out", milliseconds(device.copy_out_ms))
+    yield _pair("enqueue", milliseconds(device.enqueue_ms), "host time to hand compute over")
 
 
 def _accuracy(result: EngineResult) -> Iterator[Row]:

@@ -17,18 +17,31 @@ _DOUBTFUL_WORDS = ("warn",)
 
 
 class LogRows(RowsView):
-    """The lines of a log; those that have the searched text are marked."""
+    """The lines of a log; those that have the searched text are marked.
+
+    A verbose build writes tens of thousands of lines: what was made of a line is kept until the
+    search changes.
+    """
 
     def __init__(self) -> None:
         super().__init__(classes="page")
         self.lines: list[str] = []
-        self.searched = ""
+        self.matches: list[int] = []
+        self._searched = ""
+        self._made: list[Row] = []
 
-    @property
-    def matches(self) -> list[int]:
-        """The lines that have the searched text."""
-        wanted = self.searched.lower()
-        return [at for at, line in enumerate(self.lines) if wanted and wanted in line.lower()]
+    def show_lines(self, lines: list[str], after: int) -> None:
+        """Show `lines` after the first `after` of those that are shown."""
+        self.lines[after:] = lines
+        del self._made[after:]
+        self.matches = [at for at in self.matches if at < after]
+        self.rebuild()
+
+    def search(self, text: str) -> None:
+        """Mark the lines that have `text`, whatever its case."""
+        self._searched = text.lower()
+        self.matches, self._made = [], []
+        self.rebuild()
 
     def rebuild(self) -> None:
         self.has_cursor = bool(self.lines)
@@ -36,14 +49,17 @@ class LogRows(RowsView):
             self.show_rows([row(("The log is empty. ", "muted"), ("escape", "key"),
                                  (" goes back", "muted"))])  # fmt: skip
             return
-        self.show_rows([self._row(line) for line in self.lines])
+        for line in self.lines[len(self._made) :]:
+            if self._searched and self._searched in line.lower():
+                self.matches.append(len(self._made))
+            self._made.append(self._row(line))
+        self.show_rows(self._made)
 
     def _row(self, line: str) -> Row:
-        wanted = self.searched.lower()
-        at = line.lower().find(wanted) if wanted else -1
+        at = line.lower().find(self._searched) if self._searched else -1
         if at < 0:
             return row((line, _tone(line)))
-        end = at + len(wanted)
+        end = at + len(self._searched)
         return row(line[:at], (line[at:end], "match"), line[end:])
 
 
@@ -54,7 +70,9 @@ class LogScreen(Page):
         super().__init__()
         self.path = path
         self.title_text = f"Log of {title}"
-        self._bytes_read = -1
+        self._seen_bytes = -1
+        # Where the first line begins that was not whole when it was read, and how many are before.
+        self._whole_to, self._whole_lines = 0, 0
 
     def make_rows(self) -> Widget:
         return LogRows()
@@ -68,15 +86,20 @@ class LogScreen(Page):
         rows = self.query_one(LogRows)
         try:
             size = self.path.stat().st_size
-            if size == self._bytes_read:
+            if size == self._seen_bytes:
                 return
-            rows.lines = _tail(self.path)
+            more = 0 <= self._seen_bytes < size
+            begin = self._whole_to if more else max(0, size - SHOWN_BYTES)
+            data = _read(self.path, begin, size)
         except OSError as error:
             rows.show_rows([row((f"can't read {self.path}: {error.strerror}", "bad"))])
             return
-        at_end = self._bytes_read < 0 or rows.cursor >= len(rows.rows) - 1
-        self._bytes_read = size
-        rows.rebuild()
+        at_end = self._seen_bytes < 0 or rows.cursor >= len(rows.rows) - 1
+        lines = _lines(data)
+        before = self._whole_lines if more else 0
+        rows.show_lines(lines, before)
+        self._seen_bytes, self._whole_to = size, begin + data.rfind(b"\n") + 1
+        self._whole_lines = before + len(lines) - int(bool(data) and not data.endswith(b"\n"))
         if at_end:
             rows.cursor = max(0, len(rows.lines) - 1)
         where = shortened(str(self.path), max(20, self.size.width // 2), keep_end=True)
@@ -89,8 +112,7 @@ class LogScreen(Page):
 
     def search_changed(self, text: str) -> None:
         rows = self.query_one(LogRows)
-        rows.searched = text
-        rows.rebuild()
+        rows.search(text)
         if rows.matches and rows.cursor not in rows.matches:
             rows.cursor = rows.matches[0]
 
@@ -100,14 +122,23 @@ class LogScreen(Page):
         rows.cursor = (later or rows.matches)[0]
 
 
-def _tail(path: Path) -> list[str]:
-    """The last lines of `path`, fit to be shown: without escape sequences and other controls."""
+def _read(path: Path, begin: int, end: int) -> bytes:
     with path.open("rb") as file:
-        file.seek(0, 2)
-        file.seek(max(0, file.tell() - SHOWN_BYTES))
-        text = file.read().decode("utf-8", "replace")
-    return ["".join(one if one.isprintable() else " " for one in line.expandtabs(4))
-            for line in text.splitlines()]  # fmt: skip
+        file.seek(begin)
+        return file.read(end - begin)
+
+
+def _lines(data: bytes) -> list[str]:
+    """The lines of `data`, fit to be shown: without escape sequences and other controls."""
+    # No other break than a line feed: each must be one that `data` ends a line with.
+    lines = data.decode("utf-8", "replace").removesuffix("\n").split("\n") if data else []
+    return [_printable(line.expandtabs(4)) for line in lines]
+
+
+def _printable(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else " " for one in line)
 
 
 def _tone(line: str) -> str:

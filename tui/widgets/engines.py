@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from tui.actions import bindings
 from tui.formats import shortened
 from tui.selection import Choice, Selection
 from tui.widgets.panel import Piece, Row, RowsView, row, row_width, wrapped
 
+if TYPE_CHECKING:
+    from engines.building import BuildState
+
 # A state is a glyph and a word, so that it reads without colour.
 CHECKING: Piece = ("… checking", "muted")
 READY: Piece = ("✓ ready", "good")
 NEEDS_BUILD: Piece = ("▲ needs a build", "warn")
+STALE: Piece = ("▲ stale", "warn")
+# Built for the GPUs of another machine.
+BUILT: Piece = ("✓ built", "muted")
 UNAVAILABLE: Piece = ("✗ unavailable", "muted")
 
 FOOTER_LINES = 2
@@ -29,6 +36,8 @@ class EnginesPanel(RowsView):
         super().__init__(id="engines")
         self.selection = selection
         self._states: dict[int, Piece] = {}
+        # Rows come and go as environments answer: the cursor stays on its engine.
+        self._under_cursor: Choice | None = None
 
     @property
     def current(self) -> Choice:
@@ -41,11 +50,17 @@ class EnginesPanel(RowsView):
         self.rebuild()
 
     def watch_cursor(self, old: int, new: int) -> None:
+        self._under_cursor = self.current
         self.rebuild()
         super().watch_cursor(old, new)
 
     def rebuild(self) -> None:
         choices = self.selection.choices
+        place = next((i for i, one in enumerate(choices) if one is self._under_cursor), None)
+        if place is not None and place != self.cursor:
+            self.cursor = place
+            return
+        self._under_cursor = self.current
         widths = [max(len(cells[column]) for cells in map(_cells, choices)) for column in range(4)]
         rows = [self._row(index, choice, widths) for index, choice in enumerate(choices)]
         self.show_rows(rows, footer=self._explanation())
@@ -61,7 +76,11 @@ class EnginesPanel(RowsView):
         cells = [text.ljust(width) + gap for text, width in pairs]
         left = (mark, *((cell, tone) for cell in cells))
         text, state_tone = self._states.get(index, _readiness(choice))
-        return (*left, (shortened(text, max(3, self.inner_width - row_width(left))), state_tone))
+        room = max(3, self.inner_width - row_width(left))
+        if len(text) > room:
+            # "2 of 3 built" says it in fewer cells too.
+            text = text.replace(" of ", "/")
+        return (*left, (shortened(text, room), state_tone))
 
     def _summary(self) -> str:
         if self.selection.checking:
@@ -80,7 +99,8 @@ class EnginesPanel(RowsView):
         if choice.availability.readiness == "checking":
             lines = wrapped("asking its interpreter whether it can run", width, "muted")
         else:
-            lines = [row((shortened(_versions(choice), width), "muted")), _settings(choice, width)]
+            first = _not_built(choice, width) or row((shortened(_versions(choice), width), "muted"))
+            lines = [first, _settings(choice, width)]
         return _exactly(lines, FOOTER_LINES)
 
 
@@ -98,13 +118,50 @@ def _cells(choice: Choice) -> tuple[str, str, str, str]:
 
 def _readiness(choice: Choice) -> Piece:
     readiness = choice.availability.readiness
-    if readiness == "ready":
-        return NEEDS_BUILD if choice.engine.needs_build else READY
-    return CHECKING if readiness == "checking" else UNAVAILABLE
+    if readiness == "checking":
+        return CHECKING
+    if readiness == "unavailable":
+        return BUILT if choice.files and _built(choice) == len(choice.files) else UNAVAILABLE
+    return _file_state(choice) if choice.engine.needs_build else READY
+
+
+def _file_state(choice: Choice) -> Piece:
+    """Whether the engine files of a row that can run are kept."""
+    if not choice.files:
+        return CHECKING
+    built, wanted = _built(choice), len(choice.files)
+    if built == wanted:
+        return READY
+    if built:
+        return f"▲ {built} of {wanted} built", "warn"
+    stale = any(one.kind == "stale" for one in choice.files)
+    return STALE if stale else NEEDS_BUILD
+
+
+def _built(choice: Choice) -> int:
+    return sum(one.kind == "built" for one in choice.files or ())
+
+
+def _not_built(choice: Choice, width: int) -> Row:
+    """Why the first of a row's engine files that is not kept has to be built."""
+    lacking = next((one for one in choice.files or () if one.kind != "built"), None)
+    if lacking is None:
+        return ()
+    return row((shortened(why_to_build(lacking), width), "warn"))
+
+
+def why_to_build(state: BuildState) -> str:
+    """Why an engine file has to be built, in words."""
+    if state.kind == "stale":
+        return "stale: " + state.why.replace("changed: ", "changed ", 1)
+    return f"needs a build: {state.why}"
 
 
 def _why_not(choice: Choice, width: int) -> list[Row]:
     found = choice.availability
+    if choice.buildable:
+        builds = row(("b", "key"), (" builds for a named GPU", "muted"))
+        return [row((shortened(found.reason, width), "warn")), builds]
     if not found.install:
         return _exactly(wrapped(found.reason, width, "warn"), FOOTER_LINES)
     return [
@@ -127,11 +184,14 @@ def _settings(choice: Choice, width: int) -> Row:
     ]
     if changed:
         return row((shortened(" ".join(changed), width), "strong"))
-    return row(
+    keys = row(
         ("enter", "key"), (" options  ", "muted"),
         ("p", "key"), (" precision  ", "muted"),
         ("n", "key"), (" batch", "muted"),
     )  # fmt: skip
+    if not choice.engine.needs_build:
+        return keys
+    return (*keys, ("  ", ""), ("b", "key"), (" build", "muted"))
 
 
 def _exactly(lines: list[Row], count: int) -> list[Row]:

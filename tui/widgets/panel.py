@@ -167,6 +167,10 @@ class RowsView(ScrollView, can_focus=True):
         self._drawn.clear()
         self.rebuild()
 
+    def watch_show_vertical_scrollbar(self) -> None:
+        """The scrollbar takes a cell from every row, or gives it back."""
+        self.call_after_refresh(self.rebuild)
+
     def notify_style_update(self) -> None:
         self._drawn.clear()
         super().notify_style_update()

@@ -20,6 +20,7 @@ COLUMNS = (
     Column("interval", "± 95 %", keep=6, least=7),
     Column("p90", "p90 ms", keep=4, least=6),
     Column("p99", "p99 ms", keep=2, least=9),
+    Column("device", "GPU ms", keep=9, least=6),
     Column("rate", "images/s", keep=3, least=8),
     Column("speedup", "speed-up", keep=1, least=8),
     Column("cosine", "cosine", keep=5, least=6),
@@ -31,11 +32,13 @@ COLUMNS = (
 STATES: dict[str, Piece] = {
     "waiting": ("· waiting", "muted"),
     "preparing": ("▶ starting", "accent"),
+    "building": ("▶ building", "accent"),
     "loading": ("▶ loading", "accent"),
     "compiling": ("▶ compiling", "accent"),
     "checking": ("▶ checking", "accent"),
     "warm-up": ("▶ warm-up", "accent"),
     "measuring": ("▶ measuring", "accent"),
+    "timing": ("▶ timing GPU", "accent"),
     "done": ("✓ valid", "good"),
     "invalid": ("✗ INVALID", "bad"),
     "stopped": ("■ stopped", "warn"),
@@ -51,7 +54,7 @@ class ResultsPanel(RowsView):
         "Latency of one request in ms, host time; ± is the wider half of the median's 95 %"
         " interval. Speed-up compares the time for one image"
         " with that of the entry marked 1.00x. A percentile with too few samples says how"
-        " many it needs."
+        " many it needs. GPU ms is the computation alone, between two events on the GPU's stream."
     )
     BINDINGS = bindings("results")
 
@@ -98,8 +101,10 @@ class ResultsPanel(RowsView):
         entries = self._run.entries
         baseline = next((one for one in entries if one.p50_ms is not None), None)
         marks = 2
+        timed = any(one.result is not None and one.result.device is not None for one in entries)
+        columns = [one for one in COLUMNS if timed or one.name != "device"]
         header, rows = lay_out(
-            COLUMNS, [_line(one, baseline) for one in entries], self.inner_width - marks
+            columns, [_line(one, baseline) for one in entries], self.inner_width - marks
         )
         rows = [(*self._mark(index), *line) for index, line in enumerate(rows)]
         self.show_rows(
@@ -140,12 +145,14 @@ def _line(entry: LiveEntry, baseline: LiveEntry | None) -> Line:
     result = entry.result
     latency = result.latency if result else None
     accuracy = result.accuracy if result else None
+    device = result.device if result else None
     return {
         "label": entry.label,
         "p50": (_percentile(entry, 50), "strong"),
         "interval": (_interval(latency), "muted"),
         "p90": _percentile(entry, 90),
         "p99": _percentile(entry, 99),
+        "device": milliseconds(device.compute_ms if device else None),
         "rate": rate(_images_per_second(entry)),
         "speedup": factor(_speed_up(entry, baseline)),
         "cosine": f"{accuracy.cosine:.4f}" if accuracy else "-",

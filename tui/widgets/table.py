@@ -47,8 +47,8 @@ def lay_out(columns: Sequence[Column], lines: Sequence[Line], width: int) -> tup
     layouts = [
         _fit([_Fitted(one, _natural(one, lines), gap) for one in columns], width) for gap in GAPS
     ]
-    complete = (fitted for fitted in layouts if len(fitted) == len(columns))
-    fitted = next(complete, layouts[0])
+    # Of layouts with as many columns, the first and widest.
+    fitted = max(layouts, key=len)
     titles = {column.name: (column.title, "heading") for column in columns}
     header, *rows = [_row(fitted, line) for line in (titles, *lines)]
     return header, rows

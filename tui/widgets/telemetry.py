@@ -40,11 +40,11 @@ _ASCII_LEVELS = "_.-=+*%#"
 class TelemetryPanel(RowsView):
     """Processor and memory, and each GPU that answers.
 
-    It samples while a run goes or while it has the focus, and rests otherwise: an idle app sends
-    nothing over the line.
+    It samples while a run or a build goes or while it has the focus, and rests otherwise: an idle
+    app sends nothing over the line.
     """
 
-    HELP = "Sampled once a second while a run goes, or while this panel has the focus."
+    HELP = "Sampled once a second while a run or a build goes, or while this panel has the focus."
 
     def __init__(self, *, slow_line: bool) -> None:
         super().__init__(id="telemetry")

@@ -1,0 +1,249 @@
+"""Engine files that the user asked for: built one after the other, never beside a run.
+
+`BuildDrive` belongs to the thread that iterates one build; `BuildQueue` to the UI. Between them go
+events through a queue and one message that says there are some. Nothing here touches a widget.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from engines import registry
+from engines.errors import Cancelled, InferTuiError
+from engines.plan import EngineSpec, ModelSpec
+
+if TYPE_CHECKING:
+    # NumPy comes with the events: the first frame does not wait for it.
+    from engines.events import Event
+    from engines.registry import Availability
+    from tui.jobs import LiveJob, LiveJobs
+
+# A build is killed where it stands; what it was made from is asked first and given 2 s.
+END_WITHIN_S = 5.0
+
+
+class BuildsArrived(Message):
+    """A build has said something: `BuildQueue.take_events` folds it in."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BuildOrder:
+    """One engine file to be built: for which entry, and whether anew although one is kept."""
+
+    model: ModelSpec
+    spec: EngineSpec
+    answer: Availability
+    input_seed: int = 0
+    anew: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the panels call it."""
+        engine = registry.find(self.spec.engine)
+        where = f" [{self.spec.environment}]" if self.spec.environment else ""
+        return f"{engine.title}{where} {self.spec.precision}, batch {self._batches()}"
+
+    def _batches(self) -> str:
+        return " + ".join(
+            str(best) if low == high else f"{low} to {high}"
+            for low, best, high in registry.profiles_of(self.spec)
+        )
+
+    def makes_the_file_of(self, other: BuildOrder) -> bool:
+        """Whether both come to one engine file."""
+        return self._file() == other._file()
+
+    def _file(self) -> tuple[object, ...]:
+        from engines.building import BATCH_OPTIONS
+
+        engine = registry.find(self.spec.engine)
+        settings = engine.settings(self.spec)
+        names = [one.name for one in engine.options if one.builds and one.name not in BATCH_OPTIONS]
+        return (
+            self.model,
+            self.spec.engine,
+            self.spec.environment,
+            self.spec.precision,
+            registry.profiles_of(self.spec),
+            [settings[name] for name in names],
+            self.input_seed,
+        )
+
+
+class BuildDrive:
+    """One build in its own thread."""
+
+    def __init__(self, order: BuildOrder, announce: Callable[[], object]) -> None:
+        from engines.control import Control
+
+        self.order = order
+        self.control = Control()
+        self.began = time.monotonic()
+        self.error: InferTuiError | None = None
+        self.crash = ""
+        self._announce = announce
+        self._lock = threading.Lock()
+        self._events: deque[Event] = deque()
+        self._over = threading.Event()
+
+    @property
+    def over(self) -> bool:
+        """Whether the thread is done: no child is left, no event will follow."""
+        return self._over.is_set()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.began
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end; False where it did not come in time."""
+        return self._over.wait(seconds)
+
+    def __call__(self) -> None:
+        """Build to the end, in the calling thread."""
+        try:
+            self._build()
+        except Cancelled:
+            pass
+        except InferTuiError as error:
+            self.error = error
+        except Exception:
+            # A fault of this program: shown in full, and never the end of the app.
+            self.crash = traceback.format_exc()
+        finally:
+            self._over.set()
+            self._announce()
+
+    def _build(self) -> None:
+        from engines.building import build
+
+        order = self.order
+        for event in build(
+            order.model,
+            order.spec,
+            order.answer,
+            self.control,
+            input_seed=order.input_seed,
+            anew=order.anew,
+        ):
+            self._say(event)
+
+    def _say(self, event: Event) -> None:
+        from engines.events import JobStarted
+
+        if isinstance(event, JobStarted) and event.kind == "build":
+            # It alone knows the environment, in which two builds of one title may differ.
+            event = replace(event, title=self.order.title)
+        with self._lock:
+            first = not self._events
+            self._events.append(event)
+        if first:
+            self._announce()
+
+    def take_events(self) -> list[Event]:
+        """What has been said since the last time."""
+        with self._lock:
+            events = list(self._events)
+            self._events.clear()
+        return events
+
+
+class BuildQueue:
+    """The builds of a session: what was done, what goes, what waits.
+
+    The caller gives each drive that `start_next` returns a thread, and decides when: no build may
+    go beside a run.
+    """
+
+    def __init__(self, announce: Callable[[], object]) -> None:
+        self._announce = announce
+        self._work: LiveJobs | None = None
+        self.waiting: list[BuildOrder] = []
+        self.drive: BuildDrive | None = None
+
+    @property
+    def jobs(self) -> list[LiveJob]:
+        """The jobs of every build that was begun."""
+        return self._work.jobs if self._work is not None else []
+
+    @property
+    def going(self) -> bool:
+        return self.drive is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a build goes or waits."""
+        return self.going or bool(self.waiting)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the build that goes was asked to end and has not yet."""
+        return self.drive is not None and self.drive.control.cancelled
+
+    @property
+    def left(self) -> int:
+        """How many builds go or wait."""
+        return len(self.waiting) + int(self.going)
+
+    def add(self, orders: Iterable[BuildOrder]) -> None:
+        """Put `orders` at the end; of those that come to one engine file, one waits."""
+        for order in orders:
+            same = [one for one in self.waiting if one.makes_the_file_of(order)]
+            if not same:
+                self.waiting.append(order)
+            elif order.anew and not same[0].anew:
+                self.waiting[self.waiting.index(same[0])] = order
+
+    def start_next(self) -> BuildDrive | None:
+        """Begin the next build, unless one goes or none waits; the caller gives it a thread."""
+        if self.going or not self.waiting:
+            return None
+        self.drive = BuildDrive(self.waiting.pop(0), self._announce)
+        return self.drive
+
+    def take_events(self) -> BuildDrive | None:
+        """Fold in what the build has said; the drive itself, once, when it is over."""
+        from tui.jobs import STOPPED, LiveJobs
+
+        drive = self.drive
+        if drive is None:
+            return None
+        self._work = self._work or LiveJobs()
+        # Asked before the queue is emptied: what is said last is said before the end.
+        over = drive.over
+        for event in drive.take_events():
+            self._work.apply(event)
+        if not over:
+            return None
+        self._work.close(STOPPED if drive.control.cancelled else "a fault in infer-tui")
+        self._work.keep_one_of_each()
+        self.drive = None
+        return drive
+
+    def stop(self) -> None:
+        """End the build that goes, at once; the engine file that was kept stays."""
+        if self.drive is not None:
+            self.drive.control.cancel()
+
+    def drop(self, order: BuildOrder) -> None:
+        """Take `order` out again; nothing happens where it does not wait any more."""
+        self.waiting = [one for one in self.waiting if one is not order]
+
+    def stop_all(self) -> None:
+        self.waiting.clear()
+        self.stop()
+
+    def close(self) -> None:
+        """End every build and its children. May be called twice, and in any thread."""
+        self.stop_all()
+        drive = self.drive
+        if drive is not None:
+            drive.wait(END_WITHIN_S)
