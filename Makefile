@@ -1,9 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench clean
+.PHONY: help run test test-gpu lint bench clean
 
 help:
 	@echo "make run     set up once, then open the app"
 	@echo "make test    set up once, then run the tests"
+	@echo "make test-gpu  the tests that need a GPU"
 	@echo "make lint    linter, formatter, types, import rules"
 	@echo "make bench   the performance benchmarks; they print ratios"
 	@echo "make clean   remove the environment"
@@ -15,6 +16,10 @@ run:
 test:
 	@tools/setup.sh test
 	@.venv/bin/python -m pytest $(ARGS)
+
+test-gpu:
+	@tools/setup.sh test
+	@.venv/bin/python -m pytest -m gpu $(ARGS)
 
 lint:
 	@tools/setup.sh test

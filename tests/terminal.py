@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 import psutil
 import pyte
@@ -75,6 +76,15 @@ class Terminal:
     @property
     def text(self) -> str:
         return "\n".join(self.lines)
+
+    def cells(self) -> list[list[Any]]:
+        """Every cell of the screen with its colours, row by row (pyte's `Char`)."""
+        with self._changed:
+            screen = self._screen
+            return [
+                [screen.buffer[row][column] for column in range(screen.columns)]
+                for row in range(screen.lines)
+            ]
 
     def press(self, *keys: str) -> None:
         """Type `keys`, each as the bytes that a terminal sends for it."""
