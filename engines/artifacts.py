@@ -137,7 +137,7 @@ class Cache:
         """Which parts differ from the kept artifact of this slot that shares the most of them."""
         kept = [
             meta.parts
-            for folder in sorted((self.root / kind / slot).glob("*/"))
+            for folder in sorted((self.root / kind / slot).glob("[!.]*/"))
             if (meta := read_meta(folder)) is not None
         ]
         if not kept:
@@ -182,7 +182,12 @@ class Making:
             aside = self.folder.with_name(f"{self.folder.name}.old")
             if self.place.exists():
                 os.rename(self.place, aside)
-            os.rename(self.folder, self.place)
+            try:
+                os.rename(self.folder, self.place)
+            except OSError:
+                if aside.exists():
+                    os.rename(aside, self.place)
+                raise
             shutil.rmtree(aside, ignore_errors=True)
         except OSError as error:
             raise _unwritable(self.place.parent, error) from error

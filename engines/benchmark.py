@@ -200,7 +200,12 @@ class Benchmark:
         """Where the time goes on the device, by extra requests that no sample counts."""
         mean_s = self._taken.seconds / max(1, self._taken.n)
         iterations = int(np.clip(DEVICE_TIMES_S / max(mean_s, 1e-6), *DEVICE_TIMES_BOUNDS))
-        found = yield from self._ask(worker, "times", iterations=iterations)
+        try:
+            found = yield from self._ask(worker, "times", iterations=iterations)
+        except InferTuiError as error:
+            # The measurement is complete: what an extra pass came to does not undo it.
+            self._found["facts"] = {**self._found["facts"], "device_times_failed": error.message}
+            return
         if found["device"] is not None:
             self._found["device"] = msgspec.convert(found["device"], DeviceRecord)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import secrets
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ BUILD_RECIPE = "1"
 ENGINE_FILE = "model.engine"
 # In the fingerprint as one part, whichever of them said it.
 BATCH_OPTIONS = ("min_batch", "opt_batch", "max_batch", "profile_batches")
+
+# A verbose log takes tens of megabytes.
+KEPT_LOGS = 40
 
 Work = Generator[Event, None, Artifact]
 
@@ -54,7 +59,7 @@ def target_of(
     engine = registry.find(spec.engine)
     settings = engine.settings(spec)
     profiles = " ".join("/".join(map(str, one)) for one in registry.profiles_of(spec))
-    gpu = dict(answer.gpu or {})
+    gpu = dict(answer.gpu_of(spec) or {})
     # An engine for named GPUs depends neither on the one that is here nor on its driver.
     if settings.get("compute_capability", "current") != "current":
         gpu, driver = {"compute_capability": settings["compute_capability"]}, "any"
@@ -122,11 +127,17 @@ def driver_version() -> str:
 def check_can_build(engine: Engine, spec: EngineSpec, answer: Availability) -> None:
     """Raise EngineUnavailable where no engine file of `spec` can be built, before any work."""
     named = engine.settings(spec).get("compute_capability", "current") != "current"
-    if not (answer.ready or (answer.builds and named)):
+    if not (answer.builds_for_named if named else answer.builds):
         hint = answer.install
-        if answer.builds:
+        if answer.builds_for_named:
             hint = "name the GPUs to build for: compute_capability, such as 8.9"
         raise EngineUnavailable(f"{engine.title} can't build here: {answer.reason}", hint=hint)
+    if not named and answer.gpu_of(spec) is None:
+        raise EngineUnavailable(
+            f"there is no GPU {engine.settings(spec)['gpu']}: CUDA counts "
+            f"{len(answer.gpus)}, from 0",
+            hint="choose another gpu",
+        )
     if lacking := answer.lacks(spec):
         raise EngineUnavailable(lacking)
 
@@ -280,5 +291,9 @@ def with_gpu_users(error: InferTuiError) -> InferTuiError:
 
 def _new_log(spec: EngineSpec) -> Path:
     logs = paths.ready(paths.state_folder() / "logs" / "builds")
+    for old in sorted(logs.glob("*.log"))[:-KEPT_LOGS]:
+        with contextlib.suppress(OSError):
+            old.unlink()
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    return logs / f"{stamp}-{spec.engine}-{spec.precision}-b{spec.batch}.log"
+    words = [stamp, spec.engine, spec.environment, spec.precision, f"b{spec.batch}"]
+    return logs / f"{'-'.join(filter(None, words))}-{secrets.token_hex(3)}.log"

@@ -17,7 +17,7 @@ from typing import Any
 
 import tomli
 
-from engines import paths
+from engines import files, paths
 from engines.errors import FileError, UsageError, nearest
 
 CONFIG = "config.toml"
@@ -52,7 +52,7 @@ def interpreter(name: str) -> str:
     known = load()
     check([name], known)
     python = known[name]
-    found = shutil.which(str(Path(python).expanduser()) if "/" in python else python)
+    found = shutil.which(str(files.of_user(python)) if "/" in python else python)
     if found is None:
         raise FileError(
             f"environment '{name}': {python} is not a program that can be run",
@@ -117,7 +117,7 @@ def _python(value: object, where: str) -> str:
     python = table.get("python")
     if not isinstance(python, str) or not python.strip():
         raise FileError(f"{where} has no python", hint=f"expected {EXAMPLE}")
-    if "/" in python and not Path(python).expanduser().is_absolute():
+    if "/" in python and not files.of_user(python).is_absolute():
         raise FileError(
             f"{where}.python is '{python}', expected an absolute path or a command on PATH"
         )

@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from engines.errors import FileError
+
 
 def replace(target: Path, data: bytes, *, overwrite: bool = True, durable: bool = True) -> None:
     """Write `data` to `target` in one step that a crash or a full disk can't leave half done.
@@ -63,3 +65,11 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def of_user(name: str) -> Path:
+    """The path that a user wrote, its `~` expanded; FileError where that names nobody."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise FileError(f"{name}: there is no such user", hint="write the whole path") from error

@@ -47,6 +47,11 @@ def variables(environment: str = "") -> dict[str, str]:
     return {**inherited, **SETTINGS}
 
 
+def own_temporary(folder: Path) -> dict[str, str]:
+    """Libraries' temporary files belong in the worker's folder, which goes even after a kill."""
+    return {"TMPDIR": str(folder)}
+
+
 def start(folder: Path, log: BinaryIO, environment: str = "") -> subprocess.Popen[bytes]:
     """Start a worker that speaks the protocol on its standard input and output.
 
@@ -60,7 +65,7 @@ def start(folder: Path, log: BinaryIO, environment: str = "") -> subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=log,
         cwd=folder,
-        env=variables(environment),
+        env={**variables(environment), **own_temporary(folder)},
         start_new_session=True,
         bufsize=0,
     )

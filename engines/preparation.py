@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from engines import files
 from engines.artifacts import Artifact, Cache, Making, Miss, sha256_of
 from engines.control import Control
-from engines.errors import FileError, InferTuiError
+from engines.errors import FileError, InferTuiError, WorkerFailed
 from engines.events import Event, JobDone, JobFailed, JobKind, JobStarted, Progress
 from engines.opset import OPSET
 from engines.plan import ModelSpec, Precision
@@ -24,7 +25,7 @@ from engines.process import WorkerProcess
 # Raised when the recipe of the built-in weights changes, so that old ones are not taken for new.
 WEIGHTS_RECIPE = "1"
 SUMMARY_RECIPE = "1"
-CONVERSION_RECIPE = "1"
+CONVERSION_RECIPE = "2"
 # The precisions whose ONNX file is made from the FP32 one.
 FROM_FP32: tuple[Precision, ...] = ("fp16", "int8")
 
@@ -118,7 +119,13 @@ class Preparation:
     def ask(self, do: str, **fields: Any) -> Generator[Any, None, dict[str, Any]]:
         """Any other request of the same worker."""
         worker = self._worker or self._start()
-        return (yield from worker.ask(do, **fields))
+        try:
+            return (yield from worker.ask(do, **fields))
+        except WorkerFailed:
+            # It may be dead, or what failed may have left it ill: the next request gets a new one.
+            worker.kill()
+            self._worker = None
+            raise
 
     def close(self) -> None:
         if self._worker is not None:
@@ -143,9 +150,14 @@ class Preparation:
         return self.cache.find(order.kind, order.slot, order.parts)
 
     def _start(self) -> WorkerProcess:
-        self._worker = WorkerProcess(self._log, self._control)
-        self._worker.greet()
-        return self._worker
+        worker = WorkerProcess(self._log, self._control)
+        try:
+            worker.greet()
+        except InferTuiError:
+            worker.kill()
+            raise
+        self._worker = worker
+        return worker
 
     def _have(self, order: Order) -> Work:
         """Find or make the artifact of `order`, and say so by events."""
@@ -230,6 +242,7 @@ def onnx_order(model: ModelSpec, digest: str, precision: Precision, input_seed: 
     parts = {
         "architecture": _architecture(model),
         "weights": digest,
+        "recipe": CONVERSION_RECIPE,
         "opset": str(OPSET),
         "torch": _version("torch"),
         "onnx": _version("onnx"),
@@ -244,7 +257,7 @@ def onnx_order(model: ModelSpec, digest: str, precision: Precision, input_seed: 
             do="export",
             fields={"model": _fields(model)},
         )
-    parts |= {"precision": precision, "recipe": CONVERSION_RECIPE}
+    parts["precision"] = precision
     if precision in FROM_FP32:
         parts["onnxruntime"] = _version("onnxruntime", "onnxruntime-gpu")
     if precision == "int8":
@@ -282,7 +295,7 @@ def _fields(model: ModelSpec) -> dict[str, Any]:
     for name in ("weights", "calibration"):
         if fields[name]:
             # The worker's working folder is not the user's.
-            fields[name] = str(Path(fields[name]).expanduser().absolute())
+            fields[name] = str(files.of_user(fields[name]).absolute())
     return fields
 
 
@@ -306,7 +319,7 @@ def _version(*packages: str) -> str:
 
 def _digest_of_user_file(name: str, what: str, expected: str) -> str:
     try:
-        return sha256_of(Path(name).expanduser())
+        return sha256_of(files.of_user(name))
     except OSError as error:
         raise FileError(
             f"can't read the {what} file {name}: {error.strerror or error}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,9 @@ def _probe_in_one_worker(
                     left.remove(question)
                     yield _answer(question, message)
         except WorkerFailed as error:
+            if error.kind == "missing-module":
+                # What a worker itself needs, such as NumPy: no engine will fare better.
+                raise
             yield _unavailable(left.pop(0), error)
 
 
@@ -79,13 +83,14 @@ def _answer(question: Question, found: dict[str, Any]) -> Availability:
         device=device,
         readiness="ready" if found["ready"] else "unavailable",
         reason=found["reason"],
-        install=found["install"],
+        install=for_interpreter(found["install"], environment),
         versions=found["versions"],
         environment=environment,
         precisions=None if precisions is None else tuple(precisions),
         builds=bool(found.get("builds")),
+        builds_for_named=bool(found.get("builds_for_named")),
         typed=bool(found.get("typed")),
-        gpu=found.get("gpu"),
+        gpus=tuple(found.get("gpus") or ([found["gpu"]] if found.get("gpu") else ())),
     )
 
 
@@ -96,6 +101,15 @@ def _unavailable(question: Question, error: InferTuiError) -> Availability:
         device,
         "unavailable",
         reason=error.message,
-        install=error.hint if not isinstance(error, WorkerFailed) else "",
+        install=for_interpreter(error.hint, environment),
         environment=environment,
     )
+
+
+def for_interpreter(install: str, environment: str) -> str:
+    """`install` with the interpreter it is meant for: the shell's own python may be another."""
+    if not environment:
+        return install
+    with contextlib.suppress(InferTuiError):
+        return install.replace("python -m pip", f"{environments.load()[environment]} -m pip")
+    return install

@@ -96,9 +96,12 @@ class WorkerProcess:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
         except OSError as error:
-            raise WorkerFailed(
-                f"a worker can't be started: {error}", hint="it needs room in its log and in TMPDIR"
-            ) from error
+            if hasattr(self, "_folder"):
+                shutil.rmtree(self._folder, ignore_errors=True)
+            hint = "it needs room in its log and in TMPDIR"
+            if environment:
+                hint = f"check the python of environment '{environment}' in your configuration"
+            raise WorkerFailed(f"a worker can't be started: {error}", hint=hint) from error
 
     @property
     def pid(self) -> int:
@@ -247,6 +250,9 @@ class WorkerProcess:
                 hint = "the machine ran out of memory; choose a smaller batch"
         else:
             what, hint = f"ended with exit code {code}", "its last words are in the log"
+            if self._doing == "starting" and (words := self.log_tail().splitlines()):
+                # An interpreter that can't run a worker at all says why in its last line.
+                hint = words[-1]
         return WorkerFailed(
             f"the worker {what} while {self._doing}", hint=hint, log_tail=self.log_tail()
         )

@@ -176,8 +176,9 @@ class Availability:
 
     `install` says what would make it available, empty where nothing is known to. `precisions` are
     those it has there, None where they are the catalogue's. `builds` says whether engine files can
-    be built, which needs no GPU where they are for a named one; `typed` whether its builder is
-    strongly typed. `gpu` holds `name` and `compute_capability` of the GPU that it would use.
+    be built for the GPU that is here, `builds_for_named` whether for a named one, which needs none;
+    `typed` whether its builder is strongly typed. `gpus` hold `name`, `compute_capability` and
+    `memory_bytes` of each GPU, as CUDA counts them.
     """
 
     engine: str
@@ -189,12 +190,28 @@ class Availability:
     environment: str = ""
     precisions: tuple[Precision, ...] | None = None
     builds: bool = False
+    builds_for_named: bool = False
     typed: bool = False
-    gpu: Mapping[str, Any] | None = None
+    gpus: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def ready(self) -> bool:
         return self.readiness == "ready"
+
+    @property
+    def able_to_build(self) -> bool:
+        """Whether engine files can be built at all, be it for another GPU."""
+        return self.builds or self.builds_for_named
+
+    @property
+    def gpu(self) -> Mapping[str, Any] | None:
+        """The first GPU, None where there is none."""
+        return self.gpus[0] if self.gpus else None
+
+    def gpu_of(self, spec: EngineSpec) -> Mapping[str, Any] | None:
+        """The GPU that `spec` runs on, None where there is none of that number."""
+        index = int(find(self.engine).settings(spec).get("gpu", 0))
+        return self.gpus[index] if index < len(self.gpus) else None
 
     @property
     def question(self) -> Question:

@@ -20,7 +20,7 @@ from engines.artifacts import Artifact, Cache
 from engines.benchmark import Benchmark
 from engines.building import have_engine, with_gpu_users
 from engines.control import Control
-from engines.errors import Cancelled, InferTuiError, UsageError, WorkerFailed
+from engines.errors import Cancelled, InferTuiError, UsageError
 from engines.events import (
     EngineFinished,
     Event,
@@ -150,7 +150,7 @@ class Run:
 
     def _gpu_bytes(self) -> int | None:
         """The memory of the GPU that engines run on, None where there is none."""
-        gpus = [answer.gpu for answer in self._answers.values() if answer.ready and answer.gpu]
+        gpus = [gpu for answer in self._answers.values() if answer.ready for gpu in answer.gpus]
         return max((int(gpu["memory_bytes"]) for gpu in gpus), default=None)
 
     def _images(self, index: int) -> int:
@@ -174,7 +174,9 @@ class Run:
                         self._plan.model, weights, precision, self._plan.input_seed
                     )
                     by_precision[precision] = Made(onnx=artifact)
-                except (WorkerFailed, UsageError) as error:
+                except Cancelled:
+                    raise
+                except InferTuiError as error:
                     by_precision[precision] = error
             made[index] = by_precision[precision]
         return made

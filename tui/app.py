@@ -134,7 +134,7 @@ class InferTuiApp(BuildingApp):
             return
         self.selection.answer(message.availability)
         self.bench.engines.rebuild()
-        if message.availability.ready or message.availability.builds:
+        if message.availability.ready or message.availability.able_to_build:
             self.look_at_files()
 
     def on_config_refused(self, message: background.ConfigRefused) -> None:

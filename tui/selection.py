@@ -51,7 +51,7 @@ class Choice:
     @property
     def buildable(self) -> bool:
         """Whether engine files can be built: where it runs, or for GPUs that are named."""
-        able = self.availability.ready or self.availability.builds
+        able = self.availability.ready or self.availability.able_to_build
         return self.engine.needs_build and able
 
     def matches(self, spec: EngineSpec) -> bool:
@@ -302,5 +302,5 @@ def _is_noise(availability: Availability) -> bool:
     return (
         availability.readiness == "unavailable"
         and not availability.versions
-        and not availability.builds
+        and not availability.able_to_build
     )

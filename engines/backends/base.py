@@ -24,9 +24,11 @@ class Probe(TypedDict, total=False):
     """Whether an engine can run: `reason` and `install` say why not and what would change it.
 
     `precisions` are those it has here; absent where they are all that the registry lists.
-    `builds` says whether engine files can be built, be it that none can run; `typed` whether its
-    builder takes precisions from the ONNX file (strong typing) rather than from flags. `gpu` holds
-    `name`, `compute_capability`, `uuid` and `memory_bytes` of the GPU that the engine would use.
+    `builds` says whether engine files can be built for the GPU that is here, be it that none can
+    run; `builds_for_named` whether they can for a GPU that is only named, which needs none; `typed`
+    whether the builder takes precisions from the ONNX file (strong typing) rather than from flags.
+    `gpus` holds `index`, `name`, `compute_capability`, `uuid` and `memory_bytes` of each GPU in
+    CUDA's order, and `gpu` those of the first, for which all the rest is answered.
     """
 
     ready: Required[bool]
@@ -35,8 +37,10 @@ class Probe(TypedDict, total=False):
     versions: Required[dict[str, str]]
     precisions: list[str]
     builds: bool
+    builds_for_named: bool
     typed: bool
     gpu: dict[str, Any]
+    gpus: list[dict[str, Any]]
 
 
 def ready(versions: dict[str, str]) -> Probe:

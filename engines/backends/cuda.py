@@ -143,6 +143,11 @@ def gpu(index: int = 0) -> Gpu:
     )
 
 
+def gpus() -> list[dict[str, Any]]:
+    """Facts of every GPU in CUDA's order; call it only where `problem` says nothing."""
+    return [dict(gpu(index)) for index in range(device_count())]
+
+
 def _device(index: int) -> ctypes.c_int:
     device = ctypes.c_int()
     call("cuDeviceGet", ctypes.byref(device), index)

@@ -51,11 +51,11 @@ def probe(device: str) -> Probe:
     versions |= onnxruntime_cuda.linked_versions(onnxruntime)
     if (trouble := onnxruntime_cuda.trouble(onnxruntime, 0)) is not None:
         return unavailable(*trouble, versions)
-    gpu = cuda.gpu(0)
     answer = ready(versions)
-    answer["gpu"] = dict(gpu)
+    answer["gpus"] = cuda.gpus()
+    answer["gpu"] = answer["gpus"][0]
     # Tensor cores know TF32 since compute capability 8.0; before, the option changes nothing.
-    tf32 = float(gpu["compute_capability"]) >= 8
+    tf32 = float(answer["gpu"]["compute_capability"]) >= 8
     answer["precisions"] = ["fp32", "tf32", "fp16"] if tf32 else ["fp32", "fp16"]
     return answer
 

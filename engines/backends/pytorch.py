@@ -59,10 +59,10 @@ def probe(device: str) -> Probe:
             "python -m pip install --force-reinstall torch",
             versions,
         )
-    gpu = cuda.gpu(0)
     found = ready(cuda_versions())
-    found["gpu"] = dict(gpu)
-    found["precisions"] = precisions_of(gpu["compute_capability"])
+    found["gpus"] = cuda.gpus()
+    found["gpu"] = found["gpus"][0]
+    found["precisions"] = precisions_of(found["gpu"]["compute_capability"])
     return found
 
 

@@ -3,9 +3,9 @@
 It makes `engines` and `mobilenetv2` importable from the folder that holds this file and from
 nowhere else: the folder itself stays off the import path, because under another interpreter it is
 the site-packages of the app, whose NumPy is built for the app's Python.
-"""
 
-from __future__ import annotations
+It is written in Python 3.6, so that an older interpreter than a worker needs can say what it is.
+"""
 
 import os
 import sys
@@ -15,6 +15,8 @@ from importlib.util import spec_from_file_location
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 OURS = ("engines", "mobilenetv2")
+OLDEST = (3, 10)
+TOO_OLD = 86  # the exit code of a worker whose interpreter is too old
 
 
 class OurPackages(MetaPathFinder):
@@ -34,7 +36,19 @@ def forget_script_folder() -> None:
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE]
 
 
+def age_problem(version: "tuple[int, ...]") -> str:
+    """What is wrong with a Python of `version`, such as (3, 9, 1); empty where nothing is."""
+    if version[:2] >= OLDEST:
+        return ""
+    found, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
+    return f"this interpreter is Python {found}, a worker needs {oldest} or newer"
+
+
 def main() -> None:
+    problem = age_problem(sys.version_info[:3])
+    if problem:
+        sys.stderr.write(problem + "\n")
+        sys.exit(TOO_OLD)
     forget_script_folder()
     sys.meta_path.insert(0, OurPackages())
     from engines.worker.session import Session

@@ -97,6 +97,17 @@ def test_without_a_gpu_the_probe_says_so():
     assert found["versions"]["onnxruntime"] == onnxruntime.__version__
 
 
+def test_the_probe_names_every_gpu(monkeypatch):
+    found = [{"index": 0, "compute_capability": "7.5"}, {"index": 1, "compute_capability": "9.0"}]
+    monkeypatch.setattr(on_cuda, "trouble", lambda *_: None)
+    monkeypatch.setattr(cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(cuda, "gpu", lambda index=0: found[index])
+    answer = backend.probe("cuda")
+    assert answer["gpu"] == found[0]
+    assert answer["gpus"] == found
+    assert answer["precisions"] == ["fp32", "fp16"], "of the first"
+
+
 def test_a_build_for_the_cpu_names_the_one_that_it_hides(tmp_path, monkeypatch):
     installed(tmp_path, "onnxruntime-gpu")
     monkeypatch.syspath_prepend(str(tmp_path))

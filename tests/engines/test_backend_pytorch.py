@@ -212,14 +212,14 @@ def cuda_build(monkeypatch):
     monkeypatch.setattr(cuda, "problem", lambda *_: None)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91900)
-    monkeypatch.setattr(cuda, "gpu", lambda index: GPU)
+    monkeypatch.setattr(cuda, "gpus", lambda: [GPU, GPU | {"index": 1}])
 
 
 def test_a_gpu_s_probe_tells_its_precisions_and_versions(cuda_build):
     before = torch.cuda.is_initialized()
     found = pytorch.probe("cuda")
     assert found["ready"]
-    assert found["gpu"] == GPU
+    assert [found["gpu"], *found["gpus"]] == [GPU, GPU, GPU | {"index": 1}]
     assert found["precisions"] == ["fp32", "tf32", "fp16", "bf16"]
     assert found["versions"] == {"torch": torch.__version__, "cuda": "13.0", "cudnn": "9.19.0"}
     assert torch.cuda.is_initialized() == before, "a probe makes no context"
@@ -240,7 +240,7 @@ def test_torch_compile_needs_triton_on_a_gpu(cuda_build, monkeypatch):
 
 def test_torch_compile_refuses_a_gpu_that_triton_does_not_know(cuda_build, monkeypatch):
     old = GPU | {"name": "Tesla P100", "compute_capability": "6.0"}
-    monkeypatch.setattr(cuda, "gpu", lambda index: old)
+    monkeypatch.setattr(cuda, "gpus", lambda: [old])
     found = torch_compile.probe("cuda")
     assert found["reason"] == (
         "torch.compile needs compute capability 7.0 or newer, this Tesla P100 has 6.0"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import errno
+import runpy
+import subprocess
+import sys
 
 import pytest
 
 from engines.backends import cuda
+from engines.launch import WORKER
 from engines.worker.failure import WorkerError, explain
 
 GIB = 2**30
@@ -277,3 +282,38 @@ def test_anything_else_keeps_its_class_and_our_checks_do_not():
     assert explain(KeyError("x"))["message"] == "KeyError: 'x'"
     assert explain(ValueError("batch is 0"))["message"] == "batch is 0"
     assert explain(ModuleNotFoundError("No module named 'torch'"))["kind"] == "missing-module"
+
+
+def test_an_interpreter_without_numpy_is_told_what_to_install():
+    found = explain(ModuleNotFoundError("No module named 'numpy'", name="numpy"))
+    assert found["message"] == "the Python package numpy is not installed in this interpreter"
+    assert found["hint"] == "python -m pip install numpy"
+
+
+@pytest.mark.parametrize("version", ["3.9.1", "3.6.15"])
+def test_an_interpreter_that_is_too_old_says_so_and_nothing_else(version):
+    numbers = tuple(map(int, version.split(".")))
+    code = (
+        f"import runpy, sys; sys.version_info = {(*numbers, 'final', 0)};"
+        f"runpy.run_path({str(WORKER)!r}, run_name='__main__')"
+    )
+    # A worker that did start would end its process group, which must not be that of the tests.
+    ended = subprocess.run(
+        (sys.executable, "-c", code), stdin=subprocess.DEVNULL, start_new_session=True,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 86
+    assert ended.stdout == ""
+    assert ended.stderr == (f"this interpreter is Python {version}, a worker needs 3.10 or newer\n")
+
+
+def test_the_oldest_interpreter_that_will_do_and_newer_ones_are_not_too_old():
+    age_problem = runpy.run_path(str(WORKER))["age_problem"]
+    assert [age_problem(one) for one in ((3, 10, 0), (3, 13, 2), (4, 0, 0))] == ["", "", ""]
+    assert age_problem((3, 9, 99)) != ""
+
+
+def test_the_first_file_of_a_worker_is_read_by_old_interpreters():
+    tree = ast.parse(WORKER.read_text(), feature_version=(3, 6))
+    modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert "__future__" not in modules, "its annotations came with 3.7"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
-from engines.backends import cuda, tensorrt, tensorrt_rtx
-from engines.backends.trt import builder, runtime
+from engines.backends import cuda, tensorrt_rtx
+from engines.backends.trt import builder
 from engines.backends.trt.builder import LAYERS, check_precision, out_of_memory
 from engines.backends.trt.logger import DETAIL_LENGTH, RECORD, logger_of
-from engines.backends.trt.probing import probe
 from engines.plan import ModelSpec
 from engines.worker.failure import WorkerError
 from tests.engines.trt_support import build_request, export_tiny, to_fp16
@@ -235,97 +233,3 @@ def test_an_engine_without_a_layer_in_its_precision_is_an_error():
     with pytest.raises(WorkerError, match="no layer in fp16: the engine has 60 FP32") as caught:
         check_precision("fp16", {"FP32": 60})
     assert caught.value.kind == "precision"
-
-
-@no_gpu
-def test_the_probe_says_that_rtx_builds_where_it_cannot_run():
-    found = tensorrt_rtx.probe("cuda")
-    assert not found["ready"]
-    assert "driver" in found["reason"]
-    assert found["builds"]
-    assert found["typed"]
-    assert found["precisions"] == ["fp32", "tf32", "fp16", "bf16", "int8"]
-    assert found["versions"] == {"tensorrt-rtx": trt.__version__}
-
-
-def test_the_probe_says_why_a_library_does_not_load(tmp_path, monkeypatch):
-    (tmp_path / "tensorrt.py").write_text(
-        "raise ImportError('libnvinfer.so.8: cannot open shared object file')\n"
-    )
-    monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
-    found = tensorrt.probe("cuda")
-    assert found["reason"] == (
-        "TensorRT does not load: libnvinfer.so.8: cannot open shared object file"
-    )
-    assert "pip install tensorrt" in found["install"]
-
-
-def on_a_gpu(monkeypatch, capability):
-    monkeypatch.setattr(cuda, "problem", lambda *_: None)
-    monkeypatch.setattr(cuda, "gpu", lambda _: {"compute_capability": capability})
-    return probe("tensorrt-rtx")
-
-
-@no_gpu
-def test_the_probe_names_a_gpu_that_rtx_does_not_support(monkeypatch):
-    found = on_a_gpu(monkeypatch, "9.0")
-    assert found["reason"].startswith("compute capability 9.0 is not supported by TensorRT-RTX 1.")
-    assert found["reason"].endswith("(7.5, 8.0, 8.6, 8.9, 12.0, 12.1)")
-    assert found["builds"]
-
-
-@no_gpu
-def test_precisions_are_those_of_the_gpu(monkeypatch):
-    assert on_a_gpu(monkeypatch, "7.5")["precisions"] == ["fp32", "fp16", "int8"]
-    assert "bf16" in on_a_gpu(monkeypatch, "8.9")["precisions"]
-
-
-@no_gpu
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (lambda data: b"x" * 4096, "not an engine file"),
-        (lambda data: data, "CUDA does not say what GPU there is"),
-    ],
-)
-def test_an_engine_file_that_does_not_load_says_why(onnx_file, tmp_path, damage, words):
-    build(onnx_file, tmp_path / "e")
-    data = damage(runtime.read_engine(str(tmp_path / "e")))
-    RECORD.start()
-    with pytest.raises(WorkerError, match=words) as caught:
-        runtime.deserialize(trt, trt.Runtime(logger_of(trt)), data)
-    assert caught.value.kind == "engine-file"
-    assert "infer-tui build --force" in caught.value.hint
-
-
-@pytest.mark.parametrize("content", [None, b""])
-def test_an_engine_file_that_is_not_there_is_told_so(tmp_path, content):
-    if content is not None:
-        (tmp_path / "e").write_bytes(content)
-    with pytest.raises(WorkerError, match="engine file") as caught:
-        runtime.read_engine(str(tmp_path / "e"))
-    assert caught.value.kind == "engine-file"
-
-
-@pytest.mark.parametrize(
-    ("profiles", "batch", "chosen"),
-    [
-        ([(1, 8, 32)], 5, 0),
-        ([(1, 1, 1), (2, 4, 8), (9, 16, 32)], 4, 1),
-        ([(1, 1, 32), (1, 8, 32), (1, 32, 32)], 8, 1),
-        ([(1, 32, 32), (1, 16, 32), (1, 1, 32)], 9, 1),
-        ([(1, 1, 32), (1, 4, 32)], 20, 1),
-    ],
-)
-def test_the_profile_nearest_to_the_batch_is_taken(profiles, batch, chosen):
-    assert runtime.choose_profile(profiles, batch) == chosen
-
-
-def test_a_batch_outside_every_profile_is_told_what_there_is():
-    with pytest.raises(WorkerError) as caught:
-        runtime.choose_profile([(1, 8, 32)], 64)
-    assert str(caught.value) == "batch 64 is outside the engine's optimisation profile (1 to 32)"
-    assert caught.value.kind == "usage"
-    with pytest.raises(WorkerError, match=r"profiles \(1 to 1, 4 to 8\)"):
-        runtime.choose_profile([(1, 1, 1), (4, 4, 8)], 3)

@@ -23,7 +23,7 @@ __all__ = ["nothing_to_wait_for"]
 
 RTX = Availability(
     "tensorrt", "cuda", "ready", versions={"tensorrt": "8.6.0"}, typed=False, builds=True,
-    gpu={"name": "NVIDIA H200", "compute_capability": "9.0"},
+    gpus=({"name": "NVIDIA H200", "compute_capability": "9.0"},),
 )  # fmt: skip
 KEPT = Meta(
     kind="build", slot="s", parts={}, file="model.engine", size_bytes=4_400_000, sha256="0",

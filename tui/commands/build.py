@@ -35,16 +35,19 @@ def main(arguments: argparse.Namespace) -> int:
     specs = specs_of(arguments, engine, environment)
     answer = next(probe([(engine.name, "cuda", environment)]))
     control, built = Control(), []
-    with stopped_by_signals(control), Progress(sys.stderr) as progress:
-        for spec in specs:
-            work = build(model, spec, answer, control, anew=arguments.force)
-            with closing(work):
-                built.append(_document(spec, *_finish(work, progress)))
-    if arguments.format == "json":
-        print(json.dumps({"engines": built}, indent=2))
-    else:
-        for one in built:
-            print(_words(one))
+    try:
+        with stopped_by_signals(control), Progress(sys.stderr) as progress:
+            for spec in specs:
+                work = build(model, spec, answer, control, anew=arguments.force)
+                with closing(work):
+                    built.append(_document(spec, *_finish(work, progress)))
+    finally:
+        # What was built before a failure is kept, and said.
+        if arguments.format == "json":
+            print(json.dumps({"engines": built}, indent=2))
+        else:
+            for one in built:
+                print(_words(one))
     return EXIT_OK
 
 
@@ -52,7 +55,10 @@ def specs_of(
     arguments: argparse.Namespace, engine: Engine, environment: str
 ) -> tuple[EngineSpec, ...]:
     """One entry for each precision asked for. Raises UsageError for what the engine has not."""
-    options = options_of(arguments.set).pop(engine.name, {})
+    set_for = options_of(arguments.set)
+    options = set_for.pop(engine.name, {})
+    if set_for:
+        raise UsageError(f"--set names {min(set_for)}, expected {engine.name}")
     for name, value in (
         ("min_batch", arguments.min_batch),
         ("opt_batch", arguments.opt_batch),
@@ -65,7 +71,7 @@ def specs_of(
     if largest:
         # A range that nobody began begins at 1, and its kernels are chosen for its largest batch.
         options = {"min_batch": 1, "opt_batch": largest, "max_batch": largest} | options
-    batch = arguments.min_batch or 1
+    batch = int(options.get("min_batch") or 1)
     specs = tuple(
         EngineSpec(
             engine=engine.name,

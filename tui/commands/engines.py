@@ -39,7 +39,7 @@ def _catalogue_order(one: Availability) -> tuple[int, int, str]:
 
 def _row(one: Availability) -> tuple[str, ...]:
     versions = " ".join(f"{name} {version}" for name, version in (one.versions or {}).items())
-    state = "builds only" if one.builds and not one.ready else one.readiness
+    state = "builds only" if one.able_to_build and not one.ready else one.readiness
     precisions = " ".join(one.known_precisions)
     return (one.engine, one.environment or "-", one.device, state, precisions, versions)
 
@@ -51,8 +51,9 @@ def _document(one: Availability) -> dict[str, Any]:
         "device": one.device,
         "ready": one.ready,
         "builds": one.builds,
+        "builds_for_named": one.builds_for_named,
         "precisions": one.known_precisions,
-        "gpu": dict(one.gpu or {}),
+        "gpus": [dict(gpu) for gpu in one.gpus],
         "versions": dict(one.versions or {}),
         "reason": one.reason,
         "install": one.install,

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import numpy as np
 
-from engines.events import EngineFinished, JobStarted, RunStarted, Samples
+from engines.events import EngineFinished, JobFailed, JobStarted, RunStarted, Samples
 from engines.events import Progress as Step
 
 # More often than this a person reads no more, and a slow line is kept busy.
@@ -23,6 +23,7 @@ class Progress:
         self._stream = stream
         self._shown = stream.isatty()
         self._titles: dict[str, str] = {}
+        self._logs: dict[str, str] = {}
         self._entries = 0
         self._finished = 0
         self._counts: dict[tuple[str, str], int] = {}
@@ -36,6 +37,7 @@ class Progress:
                 self._entries = len(event.plan.engines)
             case JobStarted():
                 self._titles[event.job] = event.title
+                self._logs[event.job] = event.log
                 self._draw(event.job, "starting", now=True)
             case Step():
                 self._draw(event.job, event.phase, now=True)
@@ -46,13 +48,17 @@ class Progress:
                 self._draw(event.job, f"{event.phase}  n {self._counts[key]:,}  {median:.3f} ms")
             case EngineFinished():
                 self._finished += 1
+            case JobFailed(kind="build" | "benchmark") if self._logs.get(event.job):
+                self._write(f"{self._clear()}infer-tui: the log is {self._logs[event.job]}\n")
 
     def _draw(self, job: str, text: str, *, now: bool = False) -> None:
         if not self._shown or (not now and time.monotonic() - self._last < EVERY_S):
             return
         self._last = time.monotonic()
-        done = f"{min(self._finished + 1, self._entries)}/{self._entries}"
-        line = f"{done}  {self._titles.get(job, job)}  {text}"
+        done = ""
+        if self._entries:  # a build has none
+            done = f"{min(self._finished + 1, self._entries)}/{self._entries}  "
+        line = f"{done}{self._titles.get(job, job)}  {text}"
         width = shutil.get_terminal_size().columns - 1
         self._write(f"\r\x1b[K{line[:width]}")
         self._drawn = True
@@ -74,5 +80,8 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._drawn:
-            self._write("\r\x1b[K")
+        self._write(self._clear())
+
+    def _clear(self) -> str:
+        """What takes this line off the terminal again; nothing where none was drawn."""
+        return "\r\x1b[K" if self._drawn else ""

@@ -140,10 +140,10 @@ def _failed(trt: Any, options: dict[str, Any]) -> WorkerError:
 def out_of_memory(what: str, text: str) -> WorkerError:
     """That `what` ran out of GPU memory, with what was needed and free where that is known."""
     if found := TACTIC.search(text):
-        needed, free = (_size(int(number) * versions.MIB) for number in found.groups())
+        needed, free = (size_text(int(number) * versions.MIB) for number in found.groups())
         parts = [f"{needed} needed, {free} free"]
     elif found := REQUESTED.search(text):
-        parts = [f"{_size(int(found[1]))} needed", *_free()]
+        parts = [f"{size_text(int(found[1]))} needed", *_free()]
     else:
         parts = _free()
     figures = f": {', '.join(parts)}" if parts else ""
@@ -154,14 +154,15 @@ def out_of_memory(what: str, text: str) -> WorkerError:
     )
 
 
-def _size(size: int) -> str:
+def size_text(size: int) -> str:
+    """`size` bytes in GiB, or in MiB where they are few."""
     return f"{size / GIB:.1f} GiB" if size >= GIB / 10 else f"{size / versions.MIB:.1f} MiB"
 
 
 def _free() -> list[str]:
     """What is free, where a context is current to ask."""
     try:
-        return [f"{_size(cuda.memory()[0])} free"]
+        return [f"{size_text(cuda.memory()[0])} free"]
     except (OSError, cuda.CudaError):
         return []
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from engines.backends import cuda
 from engines.backends.base import DeviceTimes
-from engines.backends.trt.builder import out_of_memory
+from engines.backends.trt.builder import out_of_memory, size_text
 from engines.worker.failure import WorkerError
 
 NEEDS = (
@@ -40,16 +40,20 @@ class Device:
 
     def __init__(self, index: int) -> None:
         self._driver: Any = import_module("pycuda.driver")
-        self._driver.init()
-        self._context: Any = self._driver.Device(index).retain_primary_context()
-        self._context.push()
-        self.free_at_start = self.free_bytes()
         self._stream: Any = None
         self._events: list[Any] = []
         self._host_input: Any = None
         self._host_output: Any = None
         self._input: Any = None
         self._output: Any = None
+        self._driver.init()
+        self._context: Any = self._driver.Device(index).retain_primary_context()
+        self._context.push()
+        try:
+            self.free_at_start = self.free_bytes()
+        except BaseException:
+            self.close()
+            raise
 
     def prepare(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> None:
         """Make all that a request needs: both are float32, in host and in device memory."""
@@ -58,13 +62,25 @@ class Device:
         try:
             self._stream = driver.Stream()
             self._events = [driver.Event() for _ in range(4)]
-            self._host_input = driver.pagelocked_empty(input_shape, np.float32)
-            self._host_output = driver.pagelocked_empty(output_shape, np.float32)
+            self._host_input = self._page_locked(input_shape)
+            self._host_output = self._page_locked(output_shape)
             self._input = driver.mem_alloc(self._host_input.nbytes)
             self._output = driver.mem_alloc(self._host_output.nbytes)
         except driver.MemoryError as error:
             raise out_of_memory(
                 "the buffers for one batch", f"Requested size was {needed} bytes"
+            ) from error
+
+    def _page_locked(self, shape: tuple[int, ...]) -> Any:
+        """Float32 host memory; what is missing for it is the host's, though CUDA hands it out."""
+        try:
+            return self._driver.pagelocked_empty(shape, np.float32)
+        except self._driver.MemoryError as error:
+            raise WorkerError(
+                "the page-locked buffers for one batch ran out of host memory:"
+                f" {size_text(math.prod(shape) * 4)} needed",
+                hint="choose a smaller batch, or free memory of the host",
+                kind="out-of-memory",
             ) from error
 
     @property
@@ -146,8 +162,10 @@ class Device:
         gc.collect()
         context, self._context = self._context, None
         if context is not None:
-            context.pop()
-            context.detach()
+            try:
+                context.pop()
+            finally:
+                context.detach()
 
 
 def open_device(index: int) -> Device:

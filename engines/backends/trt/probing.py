@@ -20,10 +20,16 @@ INSTALL = {
 
 
 def probe(engine: str) -> Probe:
-    """What there is of `engine`, and whether GPU 0 can run it.
+    """What there is of `engine`, and whether GPU 0 can run it; the GPUs wherever CUDA works."""
+    answer = _framework(engine)
+    if cuda.problem() is None:
+        answer["gpus"] = cuda.gpus()
+        answer["gpu"] = answer["gpus"][0]
+    return answer
 
-    TensorRT-RTX builds for a GPU that it names, so it builds where it can't run.
-    """
+
+def _framework(engine: str) -> Probe:
+    """What there is of `engine`, or why it does not load."""
     title = versions.TITLES[engine]
     try:
         trt = versions.load(engine)
@@ -33,28 +39,32 @@ def probe(engine: str) -> Probe:
         return unavailable(f"{title} is not installed", INSTALL[engine])
     except (ImportError, OSError) as error:
         return unavailable(f"{title} does not load: {error}", INSTALL[engine])
-    found = {engine: str(trt.__version__)}
-    answer = _able(trt, found)
+    return _loaded(trt, {engine: str(trt.__version__)})
+
+
+def _loaded(trt: Any, found: dict[str, str]) -> Probe:
+    """What the module `trt` can do here.
+
+    TensorRT-RTX builds for a GPU that it is named, so it builds where nothing can run.
+    """
+    problem = cuda.problem()
+    if problem is not None:
+        capability = ""
+        answer = unavailable(*problem, versions=found)
+    else:
+        capability = cuda.gpu(0)["compute_capability"]
+        answer = _able_on(trt, capability, found)
+    answer.setdefault("builds", False)
+    answer["builds_for_named"] = versions.is_rtx(trt)
     answer["typed"] = versions.typed(trt)
-    answer["builds"] = answer.get("builds", False) or versions.is_rtx(trt)
-    capability = answer["gpu"]["compute_capability"] if "gpu" in answer else ""
     if versions.is_rtx(trt) and capability not in versions.capabilities(trt):
         capability = ""  # it builds for other GPUs only, and is not bound by this one
     answer["precisions"] = versions.precisions(trt, capability)
     return answer
 
 
-def _able(trt: Any, found: dict[str, str]) -> Probe:
-    """Ready, with the GPU; or what stands in the way first."""
-    if (problem := cuda.problem()) is not None:
-        return unavailable(*problem, versions=found)
-    gpu = dict(cuda.gpu(0))
-    answer = _able_on(trt, str(gpu["compute_capability"]), found)
-    answer["gpu"] = gpu
-    return answer
-
-
 def _able_on(trt: Any, capability: str, found: dict[str, str]) -> Probe:
+    """Ready, or what stands in the way on a GPU of `capability`."""
     if versions.is_rtx(trt) and capability not in versions.capabilities(trt):
         return unavailable(versions.not_supported(trt, capability), versions=found)
     RECORD.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import traceback
 from importlib import metadata
@@ -20,6 +21,8 @@ from engines.backends.trt.logger import RECORD, logger_of
 from engines.worker.failure import WorkerError
 
 AGAIN = "build it again: b, or infer-tui build --force"
+# Built again with the same options it would be for that other GPU again.
+FOREIGN = "set compute_capability=current, or run it on such a GPU"
 Batches = tuple[int, int, int]
 
 
@@ -42,7 +45,9 @@ class TensorRt(Backend):
         except BaseException as error:
             # Its frames hold buffers and the stream, which must go before the context does.
             traceback.clear_frames(error.__traceback__)
-            self.close()
+            # What broke the load may break this too, and is what the user must read.
+            with contextlib.suppress(Exception):
+                self.close()
             raise
 
     def _load(self) -> None:
@@ -195,22 +200,33 @@ class TensorRt(Backend):
         }
 
     def close(self) -> None:
-        """Graph, context, engine, runtime, buffers, events, stream, and CUDA's context at last."""
+        """Graph, context, engine, runtime, buffers, events, stream, and CUDA's context at last.
+
+        All of it, whatever fails on the way: PyCUDA aborts where its context is left.
+        """
         atexit.unregister(self.close)
         device, self._device = self._device, None
         if device is None:
             return
-        if self._graph is not None:
-            self._graph.close()
+        try:
+            self._let_go()
+        finally:
+            device.close()
+
+    def _let_go(self) -> None:
+        """Drop everything that needs the device."""
         # The functions made in `load` hold buffers.
         self.__dict__.pop("infer", None)
         self.__dict__.pop("_compute", None)
-        self._graph = None
-        self._context = None
-        self._engine = None
-        self._runtime = None
-        gc.collect()
-        device.close()
+        graph, self._graph = self._graph, None
+        try:
+            if graph is not None:
+                graph.close()
+        finally:
+            self._context = None
+            self._engine = None
+            self._runtime = None
+            gc.collect()
 
 
 def read_engine(path: str) -> bytes:
@@ -236,8 +252,9 @@ def deserialize(trt: Any, runtime: Any, data: bytes) -> Any:
     if not reason and builder.MEMORY.search(logged):
         raise builder.out_of_memory("loading the engine", logged)
     reason = reason or RECORD.reason() or "no reason given"
+    hint = FOREIGN if versions.OTHER_GPU in reason else AGAIN
     raise WorkerError(
-        f"{versions.title(trt)} can't load the engine file: {reason}", AGAIN, kind="engine-file"
+        f"{versions.title(trt)} can't load the engine file: {reason}", hint, kind="engine-file"
     )
 
 

@@ -27,10 +27,11 @@ WEAK_FLAGS = {"fp32": (), "tf32": ("TF32",), "fp16": ("FP16",), "int8": ("INT8",
 # TF32 and BF16 come with Ampere: docs.nvidia.com/deeplearning/tensorrt, support matrix, "Hardware
 # and precision".
 AMPERE = (8, 0)
+OTHER_GPU = "it was built for another GPU"
 # EngineInvalidityDiagnostics of TensorRT-RTX, in words.
 INVALID = {
     "VERSION_MISMATCH": "it was built by another version of TensorRT-RTX",
-    "UNSUPPORTED_CC": "it was built for another GPU",
+    "UNSUPPORTED_CC": OTHER_GPU,
     "OLD_CUDA_DRIVER": "the CUDA driver is too old for it",
     "OLD_CUDA_RUNTIME": "the CUDA runtime is too old for it",
     "INSUFFICIENT_GPU_MEMORY": "the GPU has too little memory for it",
