@@ -43,7 +43,8 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class JobStarted:
-    """A piece of work begins. `expected_s` is how long it took the last time, where that is known.
+    """A piece of work begins. `expected_s` is how long it took the last time, where that is known;
+    of a benchmark, until its engine was loaded and compiled.
 
     `why` says why it has to be done: "not made yet", or what changed since the kept one.
     """

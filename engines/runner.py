@@ -220,7 +220,7 @@ class Run:
         log = self._logs / f"{index}-{spec.engine}.log"
         # max-autotune takes minutes where another mode takes seconds.
         mode = registry.find(spec.engine).settings(spec).get("mode", "")
-        slot = f"{spec.engine}-{spec.device}-{mode}".rstrip("-")
+        slot = f"{spec.engine}-{spec.device}-{spec.precision}-b{spec.batch}-{mode}".rstrip("-")
         benchmark = Benchmark(
             job=job,
             entry=index,
@@ -247,8 +247,10 @@ class Run:
             error = with_gpu_users(caught)
         result = with_artifacts(benchmark.result(error), weights, made)
         result = self._with_reason_for_cpu(index, result)
+        if result.load_ms is not None:
+            ready_s = (result.load_ms + (result.compile_ms or 0.0)) / 1000.0
+            self._cache.remember("benchmark", slot, ready_s)
         if error is None or isinstance(error, Cancelled):
-            self._cache.remember("benchmark", slot, time.monotonic() - began)
             yield JobDone(job, "benchmark", time.monotonic() - began, entry=index)
         else:
             tail = getattr(error, "log_tail", "")

@@ -193,7 +193,7 @@ def _compile_state(job: LiveJob, entry: LiveEntry | None) -> Piece:
     if job.over and (entry is None or entry.state != "done"):
         return "■ stopped", "warn"
     if not job.over and job.phase in ("starting", "loading", "compiling"):
-        return f"▶ {duration(job.elapsed_s)}", "accent"
+        return f"▶ {_against_last_time(job)}", "accent"
     return "✓ compiled", "good"
 
 
