@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import secrets
 import time
@@ -118,8 +119,9 @@ def state_of(
     return BuildState("stale" if found.why.startswith("changed") else "missing", found.why)
 
 
+@functools.cache
 def driver_version() -> str:
-    """The NVIDIA driver's version, or that there is none."""
+    """The NVIDIA driver's version, or that there is none; it stays while a process lives."""
     with Gpus() as gpus:
         return gpus.driver or "none"
 
