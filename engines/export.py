@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.opset import OPSET
+from engines.worker.accuracy import TOLERANCE_COSINE
 from engines.worker.failure import WorkerError
 
 if TYPE_CHECKING:
@@ -45,7 +46,15 @@ def export_onnx(request: dict[str, Any]) -> dict[str, Any]:
         # Exporting does not need it, only comparing does: TensorRT may be all that is wanted.
         return {**result, "versions": versions}
     versions["onnxruntime"] = str(onnxruntime.__version__)
-    return {**result, "cosine": cosine_to(model, request), "versions": versions}
+    found, expected = cosine_to(model, request), TOLERANCE_COSINE["fp32"]
+    if found < expected:
+        # Every other file is made from this one. What a lower precision costs is judged in its row.
+        raise WorkerError(
+            f"the exported file is not the model: cosine {found:.5f}, expected {expected} or more",
+            "install another torch: this one's exporter changes the network",
+            kind="precision",
+        )
+    return {**result, "cosine": found, "versions": versions}
 
 
 def write(model: torch.nn.Module, size: int, path: str) -> None:

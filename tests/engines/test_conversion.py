@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from engines import conversion, export
 from engines.conversion import CALIBRATION_START, calibration_batches, convert_onnx
@@ -66,6 +68,20 @@ def test_every_precision_has_a_file_of_its_own(made, precision, weights, pairs, 
 )
 def test_the_cosine_says_what_each_precision_costs(made, precision, at_least, below):
     assert at_least <= made[precision]["result"]["cosine"] < below
+
+
+def test_an_exporter_that_changes_the_network_is_found_out(made, tmp_path, monkeypatch):
+    honest = export.write
+
+    def other(network, size, path):
+        changed = copy.deepcopy(network)
+        with torch.no_grad():
+            next(changed.parameters()).neg_()
+        honest(changed, size, path)
+
+    monkeypatch.setattr(export, "write", other)
+    with pytest.raises(WorkerError, match="not the model: cosine"):
+        export.export_onnx({**made["fp32"], "path": str(tmp_path / "other.onnx")})
 
 
 def test_onnx_runtime_has_no_cosine_for_bf16(made):
