@@ -137,8 +137,9 @@ def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availabili
         own = [one for one in answers if one.question in registry.questions_of(spec)]
         able = [one for one in own if one.ready]
         if not able:
+            name = f"{spec.engine}@{spec.environment}" if spec.environment else spec.engine
             raise EngineUnavailable(
-                f"{spec.engine} is not available here: {own[0].reason}", hint=own[0].install
+                f"{name} is not available here: {own[0].reason}", hint=own[0].install
             )
         if all(one.lacks(spec) for one in able):
             raise EngineUnavailable(able[0].lacks(spec))
