@@ -7,7 +7,6 @@ import functools
 import re
 import secrets
 import time
-from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,10 +15,10 @@ from engines import paths, registry
 from engines.artifacts import Artifact, Cache, Making, Meta, Miss
 from engines.control import Control
 from engines.errors import EngineUnavailable, FileError, InferTuiError, WorkerFailed
-from engines.events import Event, JobDone, JobFailed, JobStarted, Progress
+from engines.events import JobDone, JobFailed, JobStarted, Progress
 from engines.gpus import Gpus
 from engines.plan import EngineSpec, ModelSpec
-from engines.preparation import Preparation, model_slot, onnx_order, weights_order
+from engines.preparation import Preparation, Work, model_slot, onnx_order, weights_order
 from engines.process import WorkerProcess
 from engines.registry import Availability, Engine
 
@@ -31,8 +30,6 @@ BATCH_OPTIONS = ("min_batch", "opt_batch", "max_batch", "profile_batches")
 
 # A verbose log takes tens of megabytes.
 KEPT_LOGS = 40
-
-Work = Generator[Event, None, Artifact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +79,8 @@ def target_of(
     batches = profiles.replace("/", "-").replace(" ", "+")
     return Target(
         slot=f"{model_slot(model)}-{spec.engine}-{spec.precision}-b{batches}",
-        title=f"{engine.title} {spec.precision}, batch {_range_words(spec)}",
+        title=registry.build_title(spec),
         parts=parts,
-    )
-
-
-def _range_words(spec: EngineSpec) -> str:
-    return " + ".join(
-        str(best) if low == high else f"{low} to {high}"
-        for low, best, high in registry.profiles_of(spec)
     )
 
 
@@ -152,7 +142,6 @@ def build(
     *,
     input_seed: int = 0,
     anew: bool = False,
-    log: Path | None = None,
 ) -> Work:
     """Have the engine file of `spec`, with all that it is made from; yields what happens.
 
@@ -160,7 +149,7 @@ def build(
     although one is kept, which stays until the new one is whole. Raises InferTuiError.
     """
     check_can_build(registry.find(spec.engine), spec, answer)
-    log = log or _new_log(spec)
+    log = _new_log(spec)
     cache = Cache()
     with Preparation(control, log.with_name(f"{log.stem}-onnx.log"), cache) as making:
         weights = yield from making.weights(model)

@@ -147,6 +147,15 @@ def profiles_of(spec: EngineSpec) -> tuple[tuple[int, int, int], ...]:
     return profiles
 
 
+def build_title(spec: EngineSpec) -> str:
+    """What the engine file of `spec` is called: its engine, interpreter, precision and batches."""
+    where = f" [{spec.environment}]" if spec.environment else ""
+    batches = " + ".join(
+        str(best) if low == high else f"{low} to {high}" for low, best, high in profiles_of(spec)
+    )
+    return f"{find(spec.engine).title}{where} {spec.precision}, batch {batches}"
+
+
 def _ladder(batches: list[int], name: str) -> tuple[tuple[int, int, int], ...]:
     """A profile up to each of `batches`, from where the one before ends, best at its largest."""
     if batches != sorted(set(batches)) or batches[0] < 1:

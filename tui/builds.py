@@ -6,19 +6,17 @@ events through a queue and one message that says there are some. Nothing here to
 
 from __future__ import annotations
 
-import threading
-import time
-import traceback
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from engines import registry
-from engines.errors import Cancelled, InferTuiError
+from engines.errors import Cancelled
 from engines.plan import EngineSpec, ModelSpec
+from tui.drives import EventDrive
 
 if TYPE_CHECKING:
     # NumPy comes with the events: the first frame does not wait for it.
@@ -47,15 +45,7 @@ class BuildOrder:
     @property
     def title(self) -> str:
         """What the panels call it."""
-        engine = registry.find(self.spec.engine)
-        where = f" [{self.spec.environment}]" if self.spec.environment else ""
-        return f"{engine.title}{where} {self.spec.precision}, batch {self._batches()}"
-
-    def _batches(self) -> str:
-        return " + ".join(
-            str(best) if low == high else f"{low} to {high}"
-            for low, best, high in registry.profiles_of(self.spec)
-        )
+        return registry.build_title(self.spec)
 
     def makes_the_file_of(self, other: BuildOrder) -> bool:
         """Whether both come to one engine file."""
@@ -78,82 +68,27 @@ class BuildOrder:
         )
 
 
-class BuildDrive:
+class BuildDrive(EventDrive):
     """One build in its own thread."""
 
     def __init__(self, order: BuildOrder, announce: Callable[[], object]) -> None:
-        from engines.control import Control
-
+        super().__init__(announce)
         self.order = order
-        self.control = Control()
-        self.began = time.monotonic()
-        self.error: InferTuiError | None = None
-        self.crash = ""
-        self._announce = announce
-        self._lock = threading.Lock()
-        self._events: deque[Event] = deque()
-        self._over = threading.Event()
 
-    @property
-    def over(self) -> bool:
-        """Whether the thread is done: no child is left, no event will follow."""
-        return self._over.is_set()
-
-    @property
-    def elapsed_s(self) -> float:
-        return time.monotonic() - self.began
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the end; False where it did not come in time."""
-        return self._over.wait(seconds)
-
-    def __call__(self) -> None:
-        """Build to the end, in the calling thread."""
-        try:
-            self._build()
-        except Cancelled:
-            pass
-        except InferTuiError as error:
-            self.error = error
-        except Exception:
-            # A fault of this program: shown in full, and never the end of the app.
-            self.crash = traceback.format_exc()
-        finally:
-            self._over.set()
-            self._announce()
-
-    def _build(self) -> None:
+    def work(self) -> Iterator[Event]:
         from engines.building import build
 
         order = self.order
-        for event in build(
-            order.model,
-            order.spec,
-            order.answer,
-            self.control,
-            input_seed=order.input_seed,
-            anew=order.anew,
-        ):
-            self._say(event)
-
-    def _say(self, event: Event) -> None:
-        from engines.events import JobStarted
-
-        if isinstance(event, JobStarted) and event.kind == "build":
-            # It alone knows the environment, in which two builds of one title may differ.
-            event = replace(event, title=self.order.title)
-        with self._lock:
-            first = not self._events
-            self._events.append(event)
-        if first:
-            self._announce()
-
-    def take_events(self) -> list[Event]:
-        """What has been said since the last time."""
-        with self._lock:
-            events = list(self._events)
-            self._events.clear()
-        return events
+        # A build that was stopped is no failure: its job says so.
+        with contextlib.suppress(Cancelled):
+            yield from build(
+                order.model,
+                order.spec,
+                order.answer,
+                self.control,
+                input_seed=order.input_seed,
+                anew=order.anew,
+            )
 
 
 class BuildQueue:

@@ -7,17 +7,15 @@ events through a queue and one message that says there are some. Nothing here to
 from __future__ import annotations
 
 import threading
-import time
-import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from engines.errors import InferTuiError, UsageError
+from engines.errors import UsageError
 from tui import __version__
+from tui.drives import EventDrive
 
 if TYPE_CHECKING:
     from engines.events import Event
@@ -39,66 +37,26 @@ class EventsArrived(Message):
     """The run has said something: `Controller.take_events` folds it in."""
 
 
-class Drive:
+class Drive(EventDrive):
     """One run in its own thread. What was measured is recorded here, UI or no UI."""
 
     def __init__(
         self, plan: RunPlan, known: Sequence[Availability], announce: Callable[[], object]
     ) -> None:
-        from engines.control import Control
         from profiles.recorder import Recorder
 
+        super().__init__(announce)
         self.plan = plan
-        self.control = Control()
-        self.error: InferTuiError | None = None
-        self.crash = ""
-        self.began = time.monotonic()
         self._known = tuple(known)
-        self._announce = announce
         self._recorder = Recorder()
-        self._lock = threading.Lock()
-        self._events: deque[Event] = deque()
-        self._over = threading.Event()
 
-    @property
-    def over(self) -> bool:
-        """Whether the thread is done: no child is left, no event will follow."""
-        return self._over.is_set()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the end; False where it did not come in time."""
-        return self._over.wait(seconds)
-
-    def __call__(self) -> None:
-        """Iterate the run to its end, in the calling thread."""
+    def work(self) -> Iterator[Event]:
         from engines.runner import run
 
-        try:
-            for event in run(self.plan, self.control, self._known):
-                self._record(event)
-        except InferTuiError as error:
-            self.error = error
-        except Exception:
-            # A fault of this program: shown in full, and never the end of the app.
-            self.crash = traceback.format_exc()
-        finally:
-            self._over.set()
-            self._announce()
+        return run(self.plan, self.control, self._known)
 
-    def _record(self, event: Event) -> None:
-        with self._lock:
-            self._recorder.apply(event)
-            first = not self._events
-            self._events.append(event)
-        if first:
-            self._announce()
-
-    def take_events(self) -> list[Event]:
-        """What has been said since the last time."""
-        with self._lock:
-            events = list(self._events)
-            self._events.clear()
-        return events
+    def keep(self, event: Event) -> None:
+        self._recorder.apply(event)
 
     @property
     def measured(self) -> bool:
@@ -150,7 +108,7 @@ class Controller:
     @property
     def elapsed_s(self) -> float:
         """How long the present run has been going."""
-        return time.monotonic() - self.drive.began if self.drive is not None else 0.0
+        return self.drive.elapsed_s if self.drive is not None else 0.0
 
     @property
     def unsaved(self) -> bool:

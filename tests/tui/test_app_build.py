@@ -270,13 +270,13 @@ async def test_ctrl_c_ends_all_builds_and_then_leaves(held: HeldBuilds) -> None:
 async def test_a_fault_in_a_build_is_shown_and_the_queue_goes_on(
     rtx: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = BuildDrive._build
+    real = BuildDrive.work
 
     def fails_once(self: BuildDrive) -> None:
-        monkeypatch.setattr(BuildDrive, "_build", real)
+        monkeypatch.setattr(BuildDrive, "work", real)
         raise ZeroDivisionError("not expected")
 
-    monkeypatch.setattr(BuildDrive, "_build", fails_once)
+    monkeypatch.setattr(BuildDrive, "work", fails_once)
     async with at_rtx(rtx_plan()) as (app, pilot):
         app.bench.engines.current.change(precisions=("fp32", "fp16"))
         await dialog(app, pilot)
