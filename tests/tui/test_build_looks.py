@@ -17,6 +17,7 @@ from tests.tui.app_support import TINY, Small, Wide, answers, until
 from tests.tui.test_app_looks import FrozenApp, nothing_to_wait_for
 from tui import background, builds
 from tui.builds import BuildDrive, BuildOrder
+from tui.dialogs.build import BuildDialog, EntryRows
 from tui.jobs import STOPPED, LiveJobs
 
 __all__ = ["nothing_to_wait_for"]
@@ -92,7 +93,11 @@ def showing(events: list[Event], *keys: str) -> Callable[[Pilot[None]], object]:
             app.builds.drive = BuildDrive(order("int8"), lambda: None)
         app.bench.draw()
         await pilot.press("G", "k", *keys)
-        await pilot.pause(0.1)
+        await pilot.pause()
+        if isinstance(app.screen, BuildDialog):
+            entries = app.screen.query_one(EntryRows)
+            await until(pilot, lambda: entries._states, "what is kept")
+            await pilot.pause()
 
     return prepare
 
