@@ -14,15 +14,16 @@ from engines.process import WorkerProcess
 from engines.registry import CATALOGUE, Availability, Question
 
 
-def every_question() -> tuple[Question, ...]:
-    """Each engine with each device it can use, in each of the user's interpreters.
+def every_question(named: Iterable[str] | None = None) -> tuple[Question, ...]:
+    """Each engine with each device it can use, in the app's own interpreter and in each of `named`,
+    by default all that the user has configured.
 
     The app's own comes first, and CPU before GPU: those answer fastest. Raises FileError where the
     configuration can't be read.
     """
     return tuple(
         (engine.name, device, environment)
-        for environment in ("", *environments.load())
+        for environment in ("", *(environments.load() if named is None else named))
         for device in ("cpu", "cuda")
         for engine in CATALOGUE
         if device in engine.devices
@@ -90,7 +91,7 @@ def _answer(question: Question, found: dict[str, Any]) -> Availability:
         builds=bool(found.get("builds")),
         builds_for_named=bool(found.get("builds_for_named")),
         typed=bool(found.get("typed")),
-        gpus=tuple(found.get("gpus") or ([found["gpu"]] if found.get("gpu") else ())),
+        gpus=tuple(found.get("gpus", ())),
     )
 
 

@@ -286,8 +286,7 @@ class Run:
         return msgspec.structs.replace(result, facts={**result.facts, "instead_of_cuda": reason})
 
     def _ready(self, spec: EngineSpec) -> bool:
-        answer = self._answers.get((spec.engine, spec.device, spec.environment))
-        return answer is not None and answer.ready and not answer.lacks(spec)
+        return can_run(spec, spec.device, self._answers)
 
     def _answer(self, spec: EngineSpec) -> Availability:
         """What is known of the engine of an entry that is ready."""
@@ -344,10 +343,15 @@ def _device(spec: EngineSpec, answers: Answers) -> Device:
         return spec.device
     able = registry.able_devices(spec)
     for device in sorted(able, key=lambda one: one != "cuda"):
-        answer = answers.get((spec.engine, device, spec.environment))
-        if answer is not None and answer.ready and not answer.lacks(spec):
+        if can_run(spec, device, answers):
             return device
     return "cpu" if "cpu" in able else able[0]
+
+
+def can_run(spec: EngineSpec, device: Device, answers: Answers) -> bool:
+    """Whether `spec` can run on `device`, by what its interpreter answered."""
+    answer = answers.get((spec.engine, device, spec.environment))
+    return answer is not None and answer.ready and not answer.lacks(spec)
 
 
 def checked_images(batch: int) -> int:

@@ -97,14 +97,12 @@ def ask_engines(control: Control, post: Post) -> None:
     Where the user's environments can't be read, the app's own interpreter is asked all the same.
     """
     from engines.probing import every_question, probe
-    from engines.registry import pending
 
     try:
         questions = every_question()
     except InferTuiError as error:
         post(ConfigRefused(str(error)))
-        # The CPU first, as there: it answers fastest.
-        questions = tuple(sorted((one.question for one in pending()), key=lambda one: one[1]))
+        questions = every_question(named=())
     try:
         for availability in probe(questions, control):
             post(EngineAnswered(availability))
