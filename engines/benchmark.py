@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Generator
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,12 +11,12 @@ from numpy.typing import NDArray
 
 from engines import statistics
 from engines.errors import Cancelled, InferTuiError
-from engines.events import Event, Progress, Samples
+from engines.events import Event, Progress
+from engines.passes import split
 from engines.plan import EngineSpec, Measurement
 from engines.process import WorkerProcess
 from engines.results import (
     AccuracyRecord,
-    DeviceRecord,
     EngineResult,
     LatencyRecord,
     PercentileRecord,
@@ -26,36 +24,9 @@ from engines.results import (
     StopRecord,
     WarmUpRecord,
 )
+from engines.sampling import Phase, Taken, ask, sample
 
-# How often the stop rules are asked: their statistics cost a few milliseconds each time.
-DECIDE_EVERY_S = 0.5
-
-# The pass with device events: half a second, within these numbers of requests.
-DEVICE_TIMES_S = 0.5
-DEVICE_TIMES_BOUNDS = (20, 500)
-
-Phase = Literal["warm-up", "measuring"]
 Steps = Generator[Event, None, None]
-
-
-@dataclass(slots=True)
-class Taken:
-    """The samples of one phase so far, and the wall time they took in seconds."""
-
-    blocks: list[NDArray[np.float64]] = field(default_factory=list)
-    n: int = 0
-    seconds: float = 0.0
-
-    def add(self, block: NDArray[np.float64], end_s: float, began_s: float) -> None:
-        self.blocks.append(block)
-        self.n += len(block)
-        self.seconds = end_s - began_s
-
-    def all(self) -> NDArray[np.float64]:
-        """Every latency in milliseconds, in order; the blocks become one on the way."""
-        if len(self.blocks) != 1:
-            self.blocks = [np.concatenate(self.blocks) if self.blocks else np.empty(0)]
-        return self.blocks[0]
 
 
 class Benchmark:
@@ -81,21 +52,41 @@ class Benchmark:
 
     def steps(self, worker: WorkerProcess) -> Steps:
         """Everything in order. Raises WorkerFailed or Cancelled; what was measured stays."""
+        yield from self.prepare(worker)
+        yield from self._measure(worker)
+        yield from self.extra_passes(worker)
+
+    def prepare(self, worker: WorkerProcess) -> Steps:
+        """Load the engine, check its outputs and warm it up."""
         yield Progress(self.job, "starting")
         worker.greet()
-        loaded = yield from self._ask(worker, "load", **self._load_fields)
+        loaded = yield from ask(worker, self.job, "load", **self._load_fields)
         self._found |= {
             name: loaded[name] for name in ("load_ms", "compile_ms", "first_inference_ms")
         }
         self._found |= {"facts": loaded["facts"], "versions": loaded["versions"]}
-        checked = yield from self._ask(
-            worker, "check", reference=self._reference, **self._load_fields
+        checked = yield from ask(
+            worker, self.job, "check", reference=self._reference, **self._load_fields
         )
         self._found["accuracy"] = msgspec.convert(checked, AccuracyRecord)
         yield from self._warm_up(worker)
-        yield from self._measure(worker)
-        if self.spec.device == "cuda" and not worker.cancelled:
-            yield from self._device_times(worker)
+
+    def extra_passes(self, worker: WorkerProcess) -> Steps:
+        """What is asked of the engine besides its latency, by requests that no sample counts.
+
+        The measurement is complete: a pass that fails is a fact of the entry and undoes nothing.
+        """
+        mean_s = self._taken.seconds / max(1, self._taken.n)
+        passes: dict[str, Callable[[], Generator[Event, None, dict[str, Any]]]] = {}
+        if self.spec.device == "cuda":
+            passes["device_times"] = lambda: split.steps(worker, self.job, mean_s)
+        for name, one in passes.items():
+            if worker.cancelled:
+                return
+            try:
+                self._found |= yield from one()
+            except InferTuiError as error:
+                self._found["facts"] = {**self._found["facts"], f"{name}_failed": error.message}
 
     def result(self, error: InferTuiError | None = None) -> EngineResult:
         """What is known now; `error` is what ended the work, None where it ran to its end."""
@@ -127,19 +118,6 @@ class Benchmark:
         if stop is not None and stop.reason == Cancelled().message:
             return "stopped", stop.reason, ""
         return "ok", "", ""
-
-    def _ask(
-        self, worker: WorkerProcess, do: str, **fields: Any
-    ) -> Generator[Event, None, dict[str, Any]]:
-        """A request whose only events are of progress."""
-        asking = worker.ask(do, **fields)
-        while True:
-            try:
-                message, _ = next(asking)
-            except StopIteration as answer:
-                result: dict[str, Any] = answer.value
-                return result
-            yield Progress(self.job, message["phase"])
 
     def _warm_up(self, worker: WorkerProcess) -> Steps:
         rule = statistics.WarmUpRule(
@@ -196,19 +174,6 @@ class Benchmark:
             unmet=decided.unmet if decided and not worker.cancelled else (),
         )
 
-    def _device_times(self, worker: WorkerProcess) -> Steps:
-        """Where the time goes on the device, by extra requests that no sample counts."""
-        mean_s = self._taken.seconds / max(1, self._taken.n)
-        iterations = int(np.clip(DEVICE_TIMES_S / max(mean_s, 1e-6), *DEVICE_TIMES_BOUNDS))
-        try:
-            found = yield from self._ask(worker, "times", iterations=iterations)
-        except InferTuiError as error:
-            # The measurement is complete: what an extra pass came to does not undo it.
-            self._found["facts"] = {**self._found["facts"], "device_times_failed": error.message}
-            return
-        if found["device"] is not None:
-            self._found["device"] = msgspec.convert(found["device"], DeviceRecord)
-
     def _why_stopped(self, worker: WorkerProcess, decided: statistics.Stop | None) -> str:
         """What ended the measurement: the user first, whatever limit the plan had."""
         plan = self._measurement
@@ -221,33 +186,15 @@ class Benchmark:
         return f"{plan.seconds:g} s were asked for"
 
     def _sample(
-        self, worker: WorkerProcess, phase: Phase, taken: Taken, ended: Any, **limits: Any
+        self,
+        worker: WorkerProcess,
+        phase: Phase,
+        taken: Taken,
+        ended: Callable[[], bool] | None,
+        **limits: Any,
     ) -> Steps:
-        """Let the worker measure until its limits or until `ended` says so; announce each block."""
-        asking = worker.ask("measure", phase=phase, **limits)
-        began_s: float | None = None
-        decide_at, told = time.monotonic() + DECIDE_EVERY_S, False
-        while True:
-            try:
-                message, payload = next(asking)
-            except StopIteration as answer:
-                self._found["facts"] = answer.value["facts"]
-                self._found["peak_host_bytes"] = answer.value["peak_host_bytes"]
-                self._found["device_bytes"] = answer.value["device_bytes"]
-                return
-            if message["event"] == "progress":
-                yield Progress(self.job, message["phase"])
-                continue
-            block = np.frombuffer(payload, dtype="<f8")
-            start_s = float(message["start_s"])
-            began_s = start_s if began_s is None else began_s
-            taken.add(block, start_s + float(block.sum()) / 1000.0, began_s)
-            yield Samples(self.job, self.entry, phase, start_s, block)
-            if ended is not None and not told and time.monotonic() >= decide_at:
-                decide_at = time.monotonic() + DECIDE_EVERY_S
-                if ended():
-                    worker.stop()
-                    told = True
+        found = yield from sample(worker, self.job, self.entry, phase, taken, ended, **limits)
+        self._found |= {name: found[name] for name in ("facts", "peak_host_bytes", "device_bytes")}
 
 
 def latency_record(latencies_ms: NDArray[np.float64]) -> LatencyRecord:

@@ -24,6 +24,8 @@ DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda")
 ARTICLE_ITERATIONS = 100
 
 Positive = Annotated[int, Meta(ge=1)]
+# Each request in flight has an engine of its own; beyond this a GPU is full of them.
+InFlight = Annotated[int, Meta(ge=1, le=64)]
 # A day: what is longer is a slip of the finger, and infinity no clock can hold.
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -84,6 +86,11 @@ class Measurement(Record, frozen=True, kw_only=True):
 
     With `iterations` or `seconds` the measurement ends there. With neither it ends when the
     median is known: see `engines.statistics.StopRule`. Times are in seconds.
+
+    With `interleave` all engines stay loaded and take turns: `blocks` blocks of `block_seconds`
+    each, in random order, so that what the machine drifts by hits all alike. `energy` adds a pass
+    that reads the GPU's energy counter, `in_flight` one for each number of requests in flight.
+    `cpus` pins the workers to these logical processors, such as "0-3,8"; empty leaves them free.
     """
 
     iterations: Positive | None = None
@@ -94,16 +101,28 @@ class Measurement(Record, frozen=True, kw_only=True):
     warmup_min_seconds: Annotated[float, Meta(ge=0)] = 0.5
     warmup_min_iterations: Positive = 20
     warmup_max_seconds: Seconds = 10.0
+    interleave: bool = False
+    # At least as many as a verdict on blocks needs; nine are what Google Benchmark's comparison
+    # asks for (docs/tools.md there). A second spans ten steps of the energy and throttle counters.
+    blocks: Annotated[int, Meta(ge=6, le=1000)] = 9
+    block_seconds: Seconds = 1.0
+    energy: bool = False
+    in_flight: tuple[InFlight, ...] = ()
+    cpus: Annotated[str, Meta(pattern=r"^(\d+(-\d+)?(,\d+(-\d+)?)*)?$")] = ""
 
 
 class RunPlan(Record, frozen=True, kw_only=True):
-    """A whole run: one model, its input, how to measure, and the engines to compare."""
+    """A whole run: one model, its input, how to measure, and the engines to compare.
+
+    `max_latency_ms` is the limit under which the report names the best entry.
+    """
 
     schema: int = SCHEMA
     name: str = ""
     model: ModelSpec = ModelSpec()
     input_seed: Annotated[int, Meta(ge=0)] = 0
     measurement: Measurement = Measurement()
+    max_latency_ms: Annotated[float, Meta(gt=0)] | None = None
     engines: tuple[EngineSpec, ...] = ()
 
     def labels(self) -> tuple[str, ...]:

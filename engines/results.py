@@ -37,6 +37,8 @@ class LatencyRecord(Record, frozen=True, kw_only=True):
     percentiles: tuple[PercentileRecord, ...] = ()
     outliers_mild: int = 0
     outliers_severe: int = 0
+    # By what is known to have disturbed the block they lie in; the rest has no known cause.
+    outlier_causes: dict[str, int] = {}
 
     def percentile(self, percentile: float) -> PercentileRecord | None:
         """The record of `percentile` (50, 90, 95, 99 or 99.9), None where it was not taken."""
@@ -70,9 +72,10 @@ class AccuracyRecord(Record, frozen=True, kw_only=True):
 class DeviceRecord(Record, frozen=True, kw_only=True):
     """Where the time of a request goes: medians in milliseconds over `n` extra requests.
 
-    The first three are between device events on the engine's stream; `enqueue_ms` is host time for
-    handing the computation to the stream. Taken apart from the latency samples, because recording
-    events costs host time.
+    The copies and the computation are between device events on the engine's stream; `enqueue_ms`
+    is host time for handing the computation to the stream. `host_ms` is the host time of these
+    same requests, and `unaccounted_ms` what the three parts leave of it, so that the four add up.
+    Taken apart from the latency samples, because recording events costs host time.
     """
 
     n: int
@@ -80,6 +83,101 @@ class DeviceRecord(Record, frozen=True, kw_only=True):
     compute_ms: float
     copy_out_ms: float
     enqueue_ms: float
+    host_ms: float | None = None
+    unaccounted_ms: float | None = None
+
+
+class MemoryRecord(Record, frozen=True, kw_only=True):
+    """GPU memory in bytes, by who says so; None where nobody can.
+
+    `device_delta` is what the whole GPU has less of than before the engine was loaded, at its most
+    (NVML); `process` what the driver counts for the worker (NVML; containers may hide it);
+    `allocator_peak` the most that the framework's own allocator held; `weights` and `activations`
+    are the engine file's, as TensorRT states them.
+    """
+
+    device_delta: int | None = None
+    process: int | None = None
+    allocator_peak: int | None = None
+    weights: int | None = None
+    activations: int | None = None
+
+
+class EnergyRecord(Record, frozen=True, kw_only=True):
+    """Energy of one inference (one image), from the GPU's own total-energy counter.
+
+    Of the whole GPU, idle power included: `idle_w` is what it drew before, and is not subtracted.
+    `joules_per_inference` is None where the reading is not valid, and `reason` says why.
+    `steps` counts how often the counter moved in the `seconds` of the pass of `n` requests.
+    """
+
+    joules_per_inference: float | None = None
+    mean_w: float | None = None
+    idle_w: float | None = None
+    n: int = 0
+    seconds: float = 0.0
+    steps: int = 0
+    reason: str = ""
+
+
+class ThroughputRecord(Record, frozen=True, kw_only=True):
+    """A pass with `in_flight` requests under way at any time, each on a stream of its own.
+
+    `per_second` counts inferences (images); the percentiles are of the latency of one request,
+    from its handing over to its answer, None below their sample floors.
+    """
+
+    in_flight: int
+    n: int
+    seconds: float
+    per_second: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+
+Condition = Literal["THROTTLED", "POWER-CAPPED", "SHARED GPU"]
+
+
+class ConditionsRecord(Record, frozen=True, kw_only=True):
+    """What the GPU was like while the entry was measured, from `readings` of NVML.
+
+    `verdicts` are what a reader must know; shares are of the blocks of samples that were
+    measured. `reasons` maps each clock event reason that was seen, by NVML's name or as a
+    hexadecimal bit where this program knows none, to the share of readings that showed it.
+    `others` names the other processes that were seen on the GPU.
+    """
+
+    readings: int = 0
+    verdicts: tuple[Condition, ...] = ()
+    throttled_share: float = 0.0
+    power_capped_share: float = 0.0
+    sm_clock_min_mhz: float | None = None
+    sm_clock_median_mhz: float | None = None
+    sm_clock_max_mhz: float | None = None
+    memory_clock_median_mhz: float | None = None
+    power_median_w: float | None = None
+    power_max_w: float | None = None
+    temperature_max_c: float | None = None
+    utilisation_median_percent: float | None = None
+    reasons: dict[str, float] = {}
+    others: tuple[str, ...] = ()
+
+
+class VersusRecord(Record, frozen=True, kw_only=True):
+    """The verdict on an entry against the `baseline` that it took turns with.
+
+    `ratio` is its median over the baseline's, `low` to `high` the 95 % interval of it; a reason is
+    a code, a colon and a sentence, the verdict's own first.
+    """
+
+    baseline: str
+    verdict: Literal["FASTER", "SLOWER", "SAME", "UNCLEAR"]
+    blocks: int
+    threshold: float
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reasons: tuple[str, ...] = ()
 
 
 class WarmUpRecord(Record, frozen=True, kw_only=True):
@@ -122,6 +220,11 @@ class EngineResult(Record, frozen=True, kw_only=True):
     stop: StopRecord | None = None
     accuracy: AccuracyRecord | None = None
     device: DeviceRecord | None = None
+    versus: VersusRecord | None = None
+    throughputs: tuple[ThroughputRecord, ...] = ()
+    energy: EnergyRecord | None = None
+    memory: MemoryRecord | None = None
+    conditions: ConditionsRecord | None = None
     peak_host_bytes: int | None = None
     device_bytes: int | None = None
     facts: dict[str, OptionValue] = {}

@@ -1,0 +1,90 @@
+"""Samples of one worker: asked for, announced as they come, and gathered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.events import Event, Progress, Samples
+from engines.process import WorkerProcess
+
+# How often the stop rules are asked: their statistics cost a few milliseconds each time.
+DECIDE_EVERY_S = 0.5
+
+Phase = Literal["warm-up", "measuring"]
+
+
+@dataclass(slots=True)
+class Taken:
+    """The samples of one phase so far, and the wall time they took in seconds."""
+
+    blocks: list[NDArray[np.float64]] = field(default_factory=list)
+    n: int = 0
+    seconds: float = 0.0
+
+    def add(self, block: NDArray[np.float64], end_s: float, began_s: float) -> None:
+        self.blocks.append(block)
+        self.n += len(block)
+        self.seconds = end_s - began_s
+
+    def all(self) -> NDArray[np.float64]:
+        """Every latency in milliseconds, in order; the blocks become one on the way."""
+        if len(self.blocks) != 1:
+            self.blocks = [np.concatenate(self.blocks) if self.blocks else np.empty(0)]
+        return self.blocks[0]
+
+
+def ask(
+    worker: WorkerProcess, job: str, do: str, **fields: Any
+) -> Generator[Event, None, dict[str, Any]]:
+    """A request whose only events are of progress; returns its result."""
+    asking = worker.ask(do, **fields)
+    while True:
+        try:
+            message, _ = next(asking)
+        except StopIteration as answer:
+            result: dict[str, Any] = answer.value
+            return result
+        yield Progress(job, message["phase"])
+
+
+def sample(
+    worker: WorkerProcess,
+    job: str,
+    entry: int,
+    phase: Phase,
+    taken: Taken,
+    ended: Callable[[], bool] | None,
+    **limits: Any,
+) -> Generator[Event, None, dict[str, Any]]:
+    """Let the worker measure until its limits or until `ended` says so; announce each block.
+
+    The samples are added to `taken`; returns what the worker says of the engine at the end.
+    """
+    asking = worker.ask("measure", phase=phase, **limits)
+    began_s: float | None = None
+    decide_at, told = time.monotonic() + DECIDE_EVERY_S, False
+    while True:
+        try:
+            message, payload = next(asking)
+        except StopIteration as answer:
+            result: dict[str, Any] = answer.value
+            return result
+        if message["event"] == "progress":
+            yield Progress(job, message["phase"])
+            continue
+        block = np.frombuffer(payload, dtype="<f8")
+        start_s = float(message["start_s"])
+        began_s = start_s if began_s is None else began_s
+        taken.add(block, start_s + float(block.sum()) / 1000.0, began_s)
+        yield Samples(job, entry, phase, start_s, block)
+        if ended is not None and not told and time.monotonic() >= decide_at:
+            decide_at = time.monotonic() + DECIDE_EVERY_S
+            if ended():
+                worker.stop()
+                told = True
