@@ -24,6 +24,13 @@ SETTINGS = {
     "ORT_DISABLE_TELEMETRY": "1",
 }
 
+# What a worker's environment has where the user has not set it.
+DEFAULTS = {
+    # Kernels are loaded when they are first launched, not all of a library's at its first call:
+    # the default from CUDA 12.2 on, which libraries built for an older one (TensorRT 8.6) ask
+    # for. docs.nvidia.com/cuda/cuda-c-programming-guide/#lazy-loading
+    "CUDA_MODULE_LOADING": "LAZY",
+}
 
 # What the app's own interpreter may have been started with and another one must not see.
 OWN_INTERPRETERS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
@@ -44,7 +51,7 @@ def variables(environment: str = "") -> dict[str, str]:
     inherited = dict(os.environ)
     for name in OWN_INTERPRETERS if environment else ():
         inherited.pop(name, None)
-    return {**inherited, **SETTINGS}
+    return {**DEFAULTS, **inherited, **SETTINGS}
 
 
 def own_temporary(folder: Path) -> dict[str, str]:

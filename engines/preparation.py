@@ -150,7 +150,8 @@ class Preparation:
         return self.cache.find(order.kind, order.slot, order.parts)
 
     def _start(self) -> WorkerProcess:
-        worker = WorkerProcess(self._log, self._control)
+        # A conversion that is stopped gives nothing: there is no answer to wait for.
+        worker = WorkerProcess(self._log, self._control, patience_s=0.0)
         try:
             worker.greet()
         except InferTuiError:

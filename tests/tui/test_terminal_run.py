@@ -166,6 +166,14 @@ def test_resizing_in_mid_run_breaks_nothing(open_app):
     assert terminal.process.poll() is None
 
 
+def test_the_size_is_the_terminals_whatever_the_environment_says(open_app):
+    """Where a shell exports COLUMNS, it is the size that some terminal had once."""
+    terminal = open_app(environment={"COLUMNS": "80", "LINES": "24"}, columns=120, rows=40)
+    terminal.wait_for(lambda text: max(map(len, text.splitlines())) > 100)
+    terminal.press("q")
+    assert terminal.wait_closed() == 0
+
+
 def test_a_tiny_terminal_says_what_it_needs_and_can_be_left(open_app):
     terminal = open_app(columns=40, rows=10)
     terminal.wait_for(lambda text: "60" in text and "15" in text)

@@ -55,7 +55,13 @@ def over_ssh(environment: Mapping[str, str]) -> bool:
 def prepare_environment(
     environment: MutableMapping[str, str], slow: bool, theme: str | None
 ) -> None:
-    """Set what Textual reads at import. What the user has set stays."""
+    """Set what Textual reads at import. What the user has set stays.
+
+    Not COLUMNS and LINES: where they are exported they hold the size that some terminal had once,
+    and Textual would believe them rather than this one, also after a resize.
+    """
+    for name in ("COLUMNS", "LINES"):
+        environment.pop(name, None)
     environment.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND_SLOW if slow else FRAMES_PER_SECOND)
     environment.setdefault("TEXTUAL_ANIMATIONS", "none")
     if environment.get("NO_COLOR"):
