@@ -242,6 +242,18 @@ class Availability:
         have = ", ".join(self.known_precisions) or "none"
         return f"{versions or self.engine} has no {spec.precision} here: it has {have}"
 
+    def refuses(self, spec: EngineSpec) -> str:
+        """Why `spec` can't be run there, in words: what the engine lacks, or a GPU that its engine
+        file is not for. Such a file can still be built."""
+        named = str(find(self.engine).settings(spec).get("compute_capability", "current"))
+        gpu = self.gpu_of(spec)
+        if named == "current" or gpu is None or named == gpu["compute_capability"]:
+            return self.lacks(spec)
+        return (
+            f"its engine file is for compute capability {named},"
+            f" this GPU has {gpu['compute_capability']}"
+        )
+
 
 def pending() -> tuple[Availability, ...]:
     """Every engine and device, before an answer has come."""

@@ -280,7 +280,7 @@ class Run:
         if asked.device != "auto" or result.spec.device != "cpu":
             return result
         answer = self._answers.get((asked.engine, "cuda", asked.environment))
-        reason = (answer.reason or answer.lacks(asked)) if answer else ""
+        reason = (answer.reason or answer.refuses(asked)) if answer else ""
         if not reason:
             return result
         return msgspec.structs.replace(result, facts={**result.facts, "instead_of_cuda": reason})
@@ -294,7 +294,7 @@ class Run:
 
     def _unavailable(self, spec: EngineSpec, label: str) -> EngineResult:
         answer = self._answers.get((spec.engine, spec.device, spec.environment))
-        lacking = answer.lacks(spec) if answer and answer.ready else ""
+        lacking = answer.refuses(spec) if answer and answer.ready else ""
         return EngineResult(
             label=label,
             spec=spec,
@@ -351,7 +351,7 @@ def _device(spec: EngineSpec, answers: Answers) -> Device:
 def can_run(spec: EngineSpec, device: Device, answers: Answers) -> bool:
     """Whether `spec` can run on `device`, by what its interpreter answered."""
     answer = answers.get((spec.engine, device, spec.environment))
-    return answer is not None and answer.ready and not answer.lacks(spec)
+    return answer is not None and answer.ready and not answer.refuses(spec)
 
 
 def checked_images(batch: int) -> int:

@@ -70,3 +70,19 @@ def test_labels_are_unique_and_show_what_differs():
         "onnxruntime cpu fp32 b1 intra_op_threads=2 #2",
         "eager cpu fp32 b1",
     )
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [("current", ""), ("8.9", ""), ("12.0", "for compute capability 12.0, this GPU has 8.9")],
+)
+def test_an_engine_file_for_another_gpu_can_be_built_but_not_run(named, reason):
+    answer = registry.Availability(
+        "tensorrt-rtx", "cuda", "ready", gpus=({"compute_capability": "8.9"},)
+    )
+    spec = EngineSpec(
+        engine="tensorrt-rtx", precision="fp16", options={"compute_capability": named}
+    )
+    assert answer.refuses(spec).endswith(reason)
+    assert bool(answer.refuses(spec)) == bool(reason)
+    assert not answer.lacks(spec)

@@ -141,8 +141,8 @@ def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availabili
             raise EngineUnavailable(
                 f"{name} is not available here: {own[0].reason}", hint=own[0].install
             )
-        if all(one.lacks(spec) for one in able):
-            raise EngineUnavailable(able[0].lacks(spec))
+        if all(one.refuses(spec) for one in able):
+            raise EngineUnavailable(able[0].refuses(spec))
     return answers
 
 
