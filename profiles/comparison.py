@@ -18,9 +18,9 @@ from engines.errors import (
     UsageError,
 )
 from engines.results import EngineResult
+from engines.soundness import unsettled
 from engines.statistics import Verdict
 from profiles import differences
-from profiles.figures import unsettled
 from profiles.reading import read_profile
 from profiles.samples import RawSamples, Series
 from profiles.schema import Profile

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engines.results import EngineResult
+from engines.soundness import unsettled
 from profiles import figures
 from profiles.document import Document, Note
 from profiles.entry_columns import entry_columns
@@ -112,7 +113,7 @@ def _notes(result: EngineResult) -> list[Note]:
         why = f"{result.label}: {result.status}"
         notes.append(Note(f"{why}: {result.reason}" if result.reason else why, result.hint, colour))
     if result.warm_up and not result.warm_up.settled:
-        why = f"{result.label}: {figures.unsettled(result.warm_up)}"
+        why = f"{result.label}: {unsettled(result.warm_up)}"
         notes.append(Note(why, "", "doubt"))
     if result.stop and result.stop.unmet:
         unmet = "; ".join(result.stop.unmet)

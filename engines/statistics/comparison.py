@@ -57,9 +57,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason of a verdict: a code for machines and a sentence for people."""
+    """One reason of a verdict: a code for machines and a sentence for people.
 
-    code: Code
+    `compare` gives the codes of `Code`; what else makes a comparison unsound has codes of its own.
+    """
+
+    code: Code | str
     text: str
 
 
