@@ -33,7 +33,7 @@ def caveats(result: EngineResult, name: str) -> list[Reason]:
     """What a reader of a verdict on `result` must know besides it."""
     reasons = []
     if result.status in ("failed", "stopped") and result.latency is not None:
-        text = f"{name} {result.status} after {result.latency.n:,} samples: {result.reason}"
+        text = f"{name} {result.status} after {result.latency.n} samples: {result.reason}"
         reasons.append(Reason(result.status, text))
     if (found := result.conditions) is not None and "POWER-CAPPED" in found.verdicts:
         share = f"{PERCENT * found.power_capped_share:.0f} % of its blocks"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.results import EngineResult, VersusRecord
 from engines.soundness import caveats, unfit
-from engines.statistics import MIN_BLOCKS, Reason, Verdict, compare
+from engines.statistics import MIN_BLOCKS, Reason, Verdict, compare, judge
 
 Floats = NDArray[np.float64]
+# The reasons of a verdict that another threshold may change.
+BY_THRESHOLD = ("beyond-threshold", "within-threshold", "interval-crosses-threshold")
 # The latencies of an entry in ms, by the round in which they were measured.
 Turns = Mapping[int, Floats]
 
@@ -82,6 +85,17 @@ def versus(
         high=high,
         reasons=tuple(f"{one.code}: {one.text}" for one in (*doubts, *reasons, *known)),
     )
+
+
+def judged_again(saved: VersusRecord, threshold: float) -> VersusRecord:
+    """`saved` by another threshold, from its interval; what is UNCLEAR for want of one stays so."""
+    replaced = {"threshold": threshold}
+    own = saved.reasons[0].partition(":")[0] if saved.reasons else ""
+    if own not in BY_THRESHOLD or saved.ratio is None or saved.low is None or saved.high is None:
+        return msgspec.structs.replace(saved, **replaced)
+    verdict, reason = judge(saved.ratio, saved.low, saved.high, threshold)
+    reasons = (f"{reason.code}: {reason.text}", *saved.reasons[1:])
+    return msgspec.structs.replace(saved, **replaced, verdict=verdict.value, reasons=reasons)
 
 
 def not_interleaved(baseline: str, threshold: float, why: str) -> VersusRecord:
