@@ -6,6 +6,7 @@ entry of the user's own configuration file, and that file alone says which inter
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -115,7 +116,7 @@ class Measurement(Record, frozen=True, kw_only=True):
     threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.01
     energy: bool = False
     in_flight: tuple[InFlight, ...] = ()
-    cpus: Annotated[str, Meta(pattern=r"^(\d+(-\d+)?(,\d+(-\d+)?)*)?$")] = ""
+    cpus: str = ""
 
     def __post_init__(self) -> None:
         if self.interleave and (self.iterations is not None or self.seconds is not None):
@@ -124,13 +125,25 @@ class Measurement(Record, frozen=True, kw_only=True):
                 f"interleave and {given} are both given; blocks and block_seconds say how long"
                 " engines that take turns are measured"
             )
-        for part in filter(None, self.cpus.split(",")):
-            first, _, last = part.partition("-")
-            if not int(first) <= int(last or first) <= LAST_PROCESSOR:
-                raise ValueError(
-                    f"cpus has '{part}', expected a processor's number or a range such as 0-3,"
-                    f" none above {LAST_PROCESSOR}"
-                )
+        processors(self.cpus)
+
+
+def processors(cpus: str) -> tuple[int, ...]:
+    """The logical processors that a list such as "0-3,8" names, in order; none for an empty one.
+
+    Raises ValueError that says what was found and what was expected.
+    """
+    found: set[int] = set()
+    for part in cpus.split(",") if cpus else ():
+        limits = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part, re.ASCII)
+        first, last = (int(limits[1]), int(limits[2] or limits[1])) if limits else (1, 0)
+        if not first <= last <= LAST_PROCESSOR:
+            raise ValueError(
+                f"cpus is '{cpus}', expected numbers of processors and ranges of them, such as"
+                f" 0-3,8, none above {LAST_PROCESSOR}"
+            )
+        found.update(range(first, last + 1))
+    return tuple(sorted(found))
 
 
 class RunPlan(Record, frozen=True, kw_only=True):

@@ -15,6 +15,8 @@ from profiles.schema import Profile
 from profiles.table import Cell, Colour
 
 COLOURS: dict[str, Colour] = {"FASTER": "good", "SLOWER": "bad", "SAME": "", "UNCLEAR": "doubt"}
+# What stands for a verdict in the row that all others are compared with.
+BASELINE = "baseline"
 PERCENT = 100.0
 # The worst first, as a reader wants it.
 SEVERITY = ("SLOWER", "INVALID", "UNCLEAR", "SAME", "FASTER")

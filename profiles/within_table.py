@@ -9,10 +9,16 @@ from profiles.comparison_table import run_title
 from profiles.document import Document, Note
 from profiles.entry_columns import entry_columns
 from profiles.table import Cell, Column
-from profiles.verdict_words import headline, how_measured, interval, notes_on, ratio, verdict
+from profiles.verdict_words import (
+    BASELINE,
+    headline,
+    how_measured,
+    interval,
+    notes_on,
+    ratio,
+    verdict,
+)
 from profiles.within import RunVerdicts
-
-BASELINE = "baseline"
 
 
 def within_document(found: RunVerdicts) -> Document:
