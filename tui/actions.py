@@ -100,7 +100,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("bench.batch", "n", "screen.batch", "batch",
            "Choose the batch sizes of the engine under the cursor", 12),
     Action("bench.measure", "i", "screen.measure", "measure",
-           "Choose how long to measure: until known, iterations or seconds", 30),
+           "Choose how to measure: how long, by turns, energy, requests in flight", 30),
     Action("bench.article", "", "screen.article", "article",
            "Measure as the article does: 100 iterations, batch 1"),
     Action("bench.save", "s", "screen.save", "save", "Save this run as a profile", 2),

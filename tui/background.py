@@ -166,11 +166,15 @@ def open_profile(path: Path, post: Post) -> None:
         samples = read_samples(profile, path)
     except (InferTuiError, OSError) as error:
         samples, note = {}, str(error)
+    from profiles.samples import Series
     from tui.live import LiveRun
 
     measured, warm_up = (
-        {entry: one.latencies_ms for (entry, phase), one in samples.items() if phase == wanted}
-        for wanted in ("measuring", "warm-up")
+        {entry: take(one) for (entry, phase), one in samples.items() if phase == wanted}
+        for wanted, take in (
+            ("measuring", lambda series: series.latencies_ms),
+            ("warm-up", Series.before_rounds),
+        )
     )
     labels = [result.label for result in profile.results]
     live = LiveRun.from_results(labels, profile.results, measured, warm_up)

@@ -11,8 +11,8 @@ import msgspec
 from engines import environments, registry
 from engines.catalogue import Engine
 from engines.errors import UsageError
-from engines.plan import EngineSpec, Measurement, OptionValue, Precision, RunPlan, processors
-from engines.worker.processors import allowed_processors
+from engines.machine import check_processors
+from engines.plan import EngineSpec, Measurement, OptionValue, Precision, RunPlan
 from profiles import presets
 from profiles.reading import read_plan
 from profiles.validation import convert
@@ -81,19 +81,8 @@ def _measurement(arguments: argparse.Namespace, base: Measurement) -> Measuremen
         return base
     changed = convert({**msgspec.to_builtins(base), **changes}, Measurement, "command line")
     if "cpus" in changes:
-        _check_processors(changed.cpus)
+        check_processors(changed.cpus)
     return changed
-
-
-def _check_processors(cpus: str) -> None:
-    """Raise UsageError where `cpus` names a processor that this process may not use."""
-    allowed = allowed_processors()
-    missing = sorted(set(processors(cpus)) - set(allowed))
-    if missing:
-        raise UsageError(
-            f"--cpus names processor {missing[0]}, which this process may not use",
-            hint=f"expected some of {', '.join(map(str, allowed))}",
-        )
 
 
 def share_of(percent: float) -> float:

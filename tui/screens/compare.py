@@ -8,7 +8,8 @@ from textual.widget import Widget
 
 from tui.formats import milliseconds
 from tui.screens.base import Page
-from tui.widgets.panel import Piece, Row, RowsView, row, wrapped
+from tui.widgets.panel import Row, RowsView, row, wrapped
+from tui.widgets.results import VERDICTS
 from tui.widgets.table import Column, Line, lay_out
 
 if TYPE_CHECKING:
@@ -24,13 +25,6 @@ COLUMNS = (
     Column("basis", "judged by", keep=3, align="left"),
     Column("verdict", "verdict", align="left", least=9),
 )
-
-VERDICTS: dict[str, Piece] = {
-    "FASTER": ("▲ FASTER", "good"),
-    "SLOWER": ("▼ SLOWER", "bad"),
-    "SAME": ("= SAME", "muted"),
-    "UNCLEAR": ("? UNCLEAR", "warn"),
-}
 
 
 class ComparisonRows(RowsView):
