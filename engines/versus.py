@@ -65,7 +65,7 @@ def versus(
         [turns[one] / result.spec.batch for one in rounds],
         threshold,
     )
-    sides = ((baseline, f"the baseline, {baseline.label},"), (result, result.label))
+    sides = ((result, ""), (baseline, f"the baseline {baseline.label}"))
     doubts = [reason for side, name in sides for reason in unfit(side, name)]
     if doubts:
         verdict = Verdict.UNCLEAR

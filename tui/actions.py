@@ -155,7 +155,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("profiles.open", "enter", "screen.open_row", "open",
            "Show this profile's results in the panels", 1),
     Action("chooser.take", "enter", "screen.open_row", "compare",
-           "Take this profile as the second one and compare", 1),
+           "Compare the marked profile with this one; with itself: its engines that took turns", 1),
     Action("profiles.mark", "space", "screen.mark", "mark",
            "Mark this profile for a comparison", 2),
     Action("profiles.compare", "c", "screen.compare_marked", "compare",

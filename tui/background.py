@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from profiles.comparison import ProfileComparison
     from profiles.samples import RawSamples
     from profiles.schema import Profile
+    from profiles.within import RunVerdicts
     from tui.controller import Controller
     from tui.live import LiveRun
 
@@ -187,15 +188,22 @@ def open_profile(path: Path, post: Post) -> None:
 class Compared(Message):
     """The comparison that was asked for."""
 
-    comparison: ProfileComparison
+    comparison: ProfileComparison | RunVerdicts
 
 
 def compare(controller: Controller, a: Path | None, b: Path | None, post: Post) -> None:
-    """Compare two runs and post the outcome; None stands for the run of this session."""
+    """Compare two runs and post the outcome; None stands for the run of this session.
+
+    A run with itself: its engines with each other, which must have taken turns.
+    """
     from profiles.comparison import compare_profiles
+    from profiles.within import judge_run
 
     notes: list[str] = []
     try:
+        if a == b:
+            post(Compared(judge_run(*_side(controller, a, notes), notes=notes)))
+            return
         baseline, candidate = _side(controller, a, notes), _side(controller, b, notes)
         post(
             Compared(

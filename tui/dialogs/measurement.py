@@ -52,8 +52,8 @@ OPTIONS = (
         shape="numbers, such as 1, 2, 4",
     ),
     Option(
-        "cpus",
-        "pin the workers to these processors, such as 0-3,8",
+        "pinned to",
+        "keep the workers on these processors, such as 0-3,8",
         "",
         pattern=r"[\d,-]*",
         shape="processors, such as 0-3,8",
@@ -91,7 +91,7 @@ def values_of(measurement: Measurement) -> dict[str, OptionValue]:
         "same within %": f"{PERCENT * measurement.threshold:g}",
         "energy": measurement.energy,
         "in flight": ", ".join(map(str, measurement.in_flight)),
-        "cpus": measurement.cpus,
+        "pinned to": measurement.cpus,
     }
 
 
@@ -119,7 +119,7 @@ def measurement_of(values: Mapping[str, OptionValue], base: Measurement) -> Meas
         "threshold": threshold,
         "energy": values["energy"],
         "in_flight": tuple(map(int, in_flight)),
-        "cpus": values["cpus"],
+        "cpus": values["pinned to"],
     }
     changed = convert({**msgspec.to_builtins(base), **changes}, Measurement, "what is set")
     check_processors(changed.cpus)
