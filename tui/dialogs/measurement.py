@@ -118,7 +118,7 @@ def measurement_of(values: Mapping[str, OptionValue], base: Measurement) -> Meas
         "block_seconds": float(values["block seconds"]),
         "threshold": threshold,
         "energy": values["energy"],
-        "in_flight": tuple(map(int, in_flight)),
+        "in_flight": [int(number) for number in in_flight],
         "cpus": values["pinned to"],
     }
     changed = convert({**msgspec.to_builtins(base), **changes}, Measurement, "what is set")
