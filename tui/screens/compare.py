@@ -27,7 +27,8 @@ COLUMNS = (
     Column("basis", "judged by", keep=3, align="left"),
     Column("verdict", "verdict", align="left", least=9),
 )
-WITHIN = {"a": "baseline ms", "b": "p50 ms"}
+# Within a run every entry has the same A: it stands above.
+WITHIN = {"b": "p50 ms"}
 
 
 class ComparisonRows(RowsView):
@@ -75,7 +76,9 @@ class CompareScreen(Page):
 def _columns(found: ProfileComparison | RunVerdicts) -> tuple[Column, ...]:
     if _pair(found) is not None:
         return COLUMNS
-    return tuple(replace(one, title=WITHIN.get(one.name, one.title)) for one in COLUMNS)
+    return tuple(
+        replace(one, title=WITHIN.get(one.name, one.title)) for one in COLUMNS if one.name != "a"
+    )
 
 
 def _pair(found: ProfileComparison | RunVerdicts) -> ProfileComparison | None:
@@ -91,7 +94,10 @@ def _sides(found: ProfileComparison | RunVerdicts) -> list[Row]:
 
     if isinstance(found, RunVerdicts):
         run = _side("", found.profile, "run")
-        return [run, row(("baseline   ", "muted"), (found.baseline.label, "strong"))]
+        latency = found.baseline.latency
+        median = f"  p50 {milliseconds(latency.p50_ms)} ms" if latency else ""
+        name = (found.baseline.label, "strong")
+        return [run, row(("baseline   ", "muted"), name, (median, "muted"))]
     return [_side("A", found.a, "baseline"), _side("B", found.b, "candidate")]
 
 

@@ -126,7 +126,7 @@ class ResultsPanel(RowsView):
         )
         words = f"speed-up for one image against {baseline.label}" if baseline else ""
         if self._run.running and self._run.round:
-            words = f"round {self._run.round} of {self._run.rounds}, verdicts at its end"
+            words = f"round {self._run.round} of {self._run.rounds}, verdicts at the end"
         self.show_subtitle(words)
 
     def _nothing_yet(self) -> list[Row]:
