@@ -6,6 +6,8 @@ from engines.results import EngineResult, WarmUpRecord
 from engines.statistics import Reason
 
 PERCENT = 100.0
+# A limit of the board that belongs to it: its figures are those that a server would have as well.
+HARMLESS = "POWER-CAPPED"
 
 
 def unfit(result: EngineResult, name: str) -> list[Reason]:
@@ -14,37 +16,21 @@ def unfit(result: EngineResult, name: str) -> list[Reason]:
     The sentences call it `name`, which may be empty where they stand beside its label.
     """
     reasons = []
-    start = f"{name}: " if name else ""
     if result.status == "invalid":
-        reasons.append(
-            Reason("invalid", f"{name or 'it'} is outside its tolerance: {result.reason}")
-        )
+        text = f"{name or 'it'} is outside its tolerance: {result.reason}"
+        reasons.append(Reason("invalid", text))
     if result.warm_up is not None and not result.warm_up.settled:
-        text = f"{start}{unsettled(result.warm_up)}; measure it again on a quieter machine"
-        reasons.append(Reason("unsettled", text))
-    if (found := result.conditions) is None:
-        return reasons
-    if "THROTTLED" in found.verdicts:
-        share = f"{PERCENT * found.throttled_share:.0f} % of its blocks"
-        text = f"{start}the GPU was throttled in {share}; let it cool, then measure again"
-        reasons.append(Reason("throttled", text))
-    if "SHARED GPU" in found.verdicts:
-        others = f": {', '.join(found.others)}" if found.others else ""
-        text = f"{start}other processes were on the GPU{others}; measure again without them"
-        reasons.append(Reason("shared-gpu", text))
-    return reasons
+        text = f"{unsettled(result.warm_up)}; measure it again on a quieter machine"
+        reasons.append(Reason("unsettled", _named(name, text)))
+    return [*reasons, *(one for one in _conditions(result, name) if one.code != code_of(HARMLESS))]
 
 
 def caveats(result: EngineResult, name: str) -> list[Reason]:
     """What a reader of a verdict on `result` must know besides it; `name` as in `unfit`."""
-    reasons = []
-    start = f"{name}: " if name else ""
+    reasons = [one for one in _conditions(result, name) if one.code == code_of(HARMLESS)]
     if result.status in ("failed", "stopped") and result.latency is not None:
         text = f"{name or 'it'} {result.status} after {result.latency.n} samples: {result.reason}"
         reasons.append(Reason(result.status, text))
-    if (found := result.conditions) is not None and "POWER-CAPPED" in found.verdicts:
-        share = f"{PERCENT * found.power_capped_share:.0f} % of its blocks"
-        reasons.append(Reason("power-capped", f"{start}the GPU's power limit held in {share}"))
     return reasons
 
 
@@ -52,3 +38,30 @@ def unsettled(warm_up: WarmUpRecord) -> str:
     """That a warm-up did not settle, and why."""
     said = "warm-up did not settle"
     return warm_up.reason if warm_up.reason.startswith(said) else f"{said}: {warm_up.reason}"
+
+
+def code_of(condition: str) -> str:
+    """The reason code of a condition of the machine: "shared-gpu" of "SHARED GPU"."""
+    return condition.lower().replace(" ", "-")
+
+
+def _conditions(result: EngineResult, name: str) -> list[Reason]:
+    """Every condition under which `result` was measured, in words."""
+    if (found := result.conditions) is None:
+        return []
+    others = f": {', '.join(found.others)}" if found.others else ""
+    throttled, capped = PERCENT * found.throttled_share, PERCENT * found.power_capped_share
+    words = {
+        "THROTTLED": f"the GPU was throttled for {throttled:.0f} % of it; let it cool, then measure"
+        " again",
+        "SHARED GPU": f"other processes were on the GPU{others}; measure again without them",
+        HARMLESS: f"the GPU's power limit held for {capped:.0f} % of it",
+    }
+    return [
+        Reason(code_of(one), _named(name, words.get(one, f"it was {one} meanwhile")))
+        for one in found.verdicts
+    ]
+
+
+def _named(name: str, text: str) -> str:
+    return f"{name}: {text}" if name else text
