@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import msgspec
@@ -48,6 +48,7 @@ class Benchmark:
         self._load_fields = load
         self._reference = reference
         self._taken = Taken()
+        self._rewarm = Taken()
         self._found: dict[str, Any] = {}
 
     def steps(self, worker: WorkerProcess) -> Steps:
@@ -70,6 +71,44 @@ class Benchmark:
         )
         self._found["accuracy"] = msgspec.convert(checked, AccuracyRecord)
         yield from self._warm_up(worker)
+
+    def turn(self, worker: WorkerProcess, in_round: int, rewarm_seconds: float) -> Steps:
+        """One block while other engines wait for theirs, right after a re-warm that is not counted.
+
+        Raises as `steps` does.
+        """
+        plan = self._measurement
+        yield from self._sample(
+            worker,
+            "measuring",
+            self._taken,
+            None,
+            in_round=in_round,
+            detail=f"round {in_round + 1} of {plan.blocks}",
+            rewarm_seconds=rewarm_seconds,
+            seconds=plan.block_seconds,
+        )
+        yield Progress(self.job, "waiting for its turn")
+
+    @property
+    def peak_host_bytes(self) -> int:
+        """The largest that the worker has been so far, 0 before its warm-up ended."""
+        return int(self._found.get("peak_host_bytes", 0))
+
+    def end_turns(self, *, stopped: bool) -> None:
+        """There are no more rounds, or the user has `stopped` them: record how it ended."""
+        plan, done = self._measurement, len(self._taken.rounds)
+        asked = f"{plan.blocks} blocks of {plan.block_seconds:g} s were asked for"
+        self._found["stop"] = StopRecord(
+            reason=Cancelled().message if stopped else asked,
+            seconds=self._taken.seconds,
+            unmet=(f"{done} of {plan.blocks} blocks",) if done < plan.blocks else (),
+        )
+
+    @property
+    def turns(self) -> Mapping[int, NDArray[np.float64]]:
+        """The latencies of each round so far, in ms."""
+        return self._taken.by_round()
 
     def extra_passes(self, worker: WorkerProcess) -> Steps:
         """What is asked of the engine besides its latency, by requests that no sample counts.
@@ -193,7 +232,8 @@ class Benchmark:
         ended: Callable[[], bool] | None,
         **limits: Any,
     ) -> Steps:
-        found = yield from sample(worker, self.job, self.entry, phase, taken, ended, **limits)
+        both: dict[str, Taken] = {"warm-up": self._rewarm, phase: taken}
+        found = yield from sample(worker, self.job, self.entry, phase, both, ended, **limits)
         self._found |= {name: found[name] for name in ("facts", "peak_host_bytes", "device_bytes")}
 
 

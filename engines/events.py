@@ -27,6 +27,7 @@ Phase = Literal[
     "checking",
     "warm-up",
     "measuring",
+    "waiting for its turn",
     "timing the device",
 ]
 Ending = Literal["complete", "stopped", "failed"]
@@ -72,7 +73,9 @@ class Progress:
 class Samples:
     """A block of latencies in milliseconds, in the order they were taken.
 
-    `start_s` is when its first inference began, in seconds since the job's warm-up began.
+    `start_s` is when its first inference began, in seconds since the job's warm-up began. Of an
+    engine that takes turns with others `round` counts from 0, and the warm-up in a round is the
+    re-warm before its block; what comes before the rounds has none.
     """
 
     job: str
@@ -80,6 +83,16 @@ class Samples:
     phase: Literal["warm-up", "measuring"]
     start_s: float
     latencies_ms: NDArray[np.float64]
+    round: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStarted:
+    """Round `round` of `rounds`, counted from 0: each entry of `order` measures a block in turn."""
+
+    round: int
+    rounds: int
+    order: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,7 @@ Event = (
     | JobStarted
     | Progress
     | Samples
+    | RoundStarted
     | JobDone
     | JobFailed
     | EngineFinished

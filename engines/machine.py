@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psutil
 
+from engines.errors import UsageError
 from engines.gpus import GpuFacts, Gpus, GpuSample
-from engines.plan import Record
+from engines.plan import Record, processors
 from engines.worker.processors import allowed_processors, physical_cores
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -76,6 +77,17 @@ def describe_machine() -> Machine:
             driver=gpus.driver,
             gpus=gpus.facts(),
             gpu_problem=gpus.problem,
+        )
+
+
+def check_processors(cpus: str) -> None:
+    """Raise UsageError where the list `cpus` names a processor that this process may not use."""
+    allowed = allowed_processors()
+    missing = sorted(set(processors(cpus)) - set(allowed))
+    if missing:
+        raise UsageError(
+            f"cpus names processor {missing[0]}, which this process may not use",
+            hint=f"expected some of {', '.join(map(str, allowed))}",
         )
 
 

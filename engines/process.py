@@ -244,17 +244,22 @@ class WorkerProcess:
             return WorkerFailed(
                 f"the worker closed its stream while {self._doing}", log_tail=self.log_tail()
             )
+        kind = "error"
         if code < 0:
             what, hint = f"was killed by {signal_name(-code)}", SIGNAL_HINTS.get(-code, "")
             if -code == signal.SIGKILL and oom_kills() > self._oom_kills:
                 hint = "the machine ran out of memory; choose a smaller batch"
+                kind = "out-of-memory"
         else:
             what, hint = f"ended with exit code {code}", "its last words are in the log"
             if self._doing == "starting" and (words := self.log_tail().splitlines()):
                 # An interpreter that can't run a worker at all says why in its last line.
                 hint = words[-1]
         return WorkerFailed(
-            f"the worker {what} while {self._doing}", hint=hint, log_tail=self.log_tail()
+            f"the worker {what} while {self._doing}",
+            hint=hint,
+            log_tail=self.log_tail(),
+            kind=kind,
         )
 
     def log_tail(self) -> str:

@@ -8,7 +8,6 @@ import secrets
 import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,25 +16,17 @@ import msgspec
 
 from engines import environments, paths, registry
 from engines.artifacts import Artifact, Cache
-from engines.benchmark import Benchmark
-from engines.building import have_engine, with_gpu_users
+from engines.building import have_engine
 from engines.control import Control
+from engines.entry import Entry, Made
 from engines.errors import Cancelled, InferTuiError, UsageError
-from engines.events import (
-    EngineFinished,
-    Event,
-    JobDone,
-    JobFailed,
-    JobStarted,
-    RunFinished,
-    RunStarted,
-)
+from engines.events import EngineFinished, Event, RunFinished, RunStarted
+from engines.interleaving import Interleaving
 from engines.machine import memory_available
 from engines.model import facts_of
-from engines.plan import Device, EngineSpec, Precision, RunPlan, unique_labels
+from engines.plan import Device, EngineSpec, OptionValue, Precision, RunPlan, unique_labels
 from engines.preparation import Preparation
 from engines.probing import probe
-from engines.process import WorkerProcess
 from engines.registry import Availability, Question
 from engines.results import EngineResult
 
@@ -66,14 +57,6 @@ def run(plan: RunPlan, control: Control, known: Iterable[Availability] = ()) -> 
         registry.check(spec)
     environments.check(spec.environment for spec in plan.engines)
     return Run(plan, control, known).events()
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What one entry's engine is loaded from, besides the weights."""
-
-    onnx: Artifact | None = None
-    engine: Artifact | None = None
 
 
 NOTHING_MADE = Made()
@@ -138,15 +121,36 @@ class Run:
                 )
             made = yield from self._onnx_files(making, weights, ready)
         made = yield from self._engine_files(made, ready)
+        yield from self._measured(labels, ready, weights, made, references)
+
+    def _measured(
+        self,
+        labels: tuple[str, ...],
+        ready: list[int],
+        weights: Artifact,
+        made: Conversions,
+        references: Mapping[int, Artifact],
+    ) -> Events:
+        """Measure what is made, one entry after another or by turns."""
+        entries = []
         for index in ready:
             spec, label = self._plan.engines[index], labels[index]
             found = made.get(index, NOTHING_MADE)
-            if self._control.cancelled:
-                yield EngineFinished(index, self._not_run(spec, label, Cancelled()))
-            elif isinstance(found, InferTuiError):
+            if isinstance(found, InferTuiError):
                 yield EngineFinished(index, self._not_run(spec, label, found))
             else:
-                yield from self._one(index, label, weights, found, references[self._images(index)])
+                reference = references[self._images(index)]
+                entries.append(self._entry(index, label, weights, found, reference))
+        if self._plan.measurement.interleave:
+            turns = Interleaving(entries, self._plan.measurement, self._id, self._control)
+            yield from turns.events()
+            return
+        for entry in entries:
+            if self._control.cancelled:
+                stopped = self._not_run(entry.spec, entry.label, Cancelled())
+                yield EngineFinished(entry.index, stopped)
+            else:
+                yield from entry.alone()
 
     def _gpu_bytes(self) -> int | None:
         """The memory of the GPU that engines run on, None where there is none."""
@@ -211,51 +215,24 @@ class Run:
                 made[index] = error
         return made
 
-    def _one(
+    def _entry(
         self, index: int, label: str, weights: Artifact, made: Made, reference: Artifact
-    ) -> Events:
-        """One engine, from its worker's first word to its result."""
+    ) -> Entry:
         spec = self._plan.engines[index]
-        job = f"benchmark {index}"
-        log = self._logs / f"{index}-{spec.engine}.log"
-        # max-autotune takes minutes where another mode takes seconds.
-        mode = registry.find(spec.engine).settings(spec).get("mode", "")
-        slot = f"{spec.engine}-{spec.device}-{spec.precision}-b{spec.batch}-{mode}".rstrip("-")
-        benchmark = Benchmark(
-            job=job,
-            entry=index,
+        return Entry(
+            index=index,
             label=label,
             spec=spec,
             measurement=self._plan.measurement,
             load=self._load_request(spec, weights, made),
             reference=str(reference.path),
+            log=self._logs / f"{index}-{spec.engine}.log",
+            weights=weights,
+            made=made,
+            cache=self._cache,
+            control=self._control,
+            facts=self._reason_for_cpu(index),
         )
-        began = time.monotonic()
-        yield JobStarted(
-            job,
-            "benchmark",
-            label,
-            index,
-            expected_s=self._cache.last_seconds("benchmark", slot),
-            log=str(log),
-        )
-        error: InferTuiError | None = None
-        try:
-            with WorkerProcess(log, self._control, spec.environment) as worker:
-                yield from benchmark.steps(worker)
-        except InferTuiError as caught:
-            error = with_gpu_users(caught)
-        result = with_artifacts(benchmark.result(error), weights, made)
-        result = self._with_reason_for_cpu(index, result)
-        if result.load_ms is not None:
-            ready_s = (result.load_ms + (result.compile_ms or 0.0)) / 1000.0
-            self._cache.remember("benchmark", slot, ready_s)
-        if error is None or isinstance(error, Cancelled):
-            yield JobDone(job, "benchmark", time.monotonic() - began, entry=index)
-        else:
-            tail = getattr(error, "log_tail", "")
-            yield JobFailed(job, "benchmark", error.message, error.hint, index, tail)
-        yield EngineFinished(index, result)
 
     def _load_request(self, spec: EngineSpec, weights: Artifact, made: Made) -> dict[str, Any]:
         model = self._plan.model
@@ -274,16 +251,14 @@ class Run:
             "cache": str(self._cache.root / "inductor"),
         }
 
-    def _with_reason_for_cpu(self, index: int, result: EngineResult) -> EngineResult:
-        """Say why an entry that was free to use the GPU ran on the CPU."""
+    def _reason_for_cpu(self, index: int) -> dict[str, OptionValue]:
+        """The fact why an entry that was free to use the GPU runs on the CPU, if it does."""
         asked = self._asked.engines[index]
-        if asked.device != "auto" or result.spec.device != "cpu":
-            return result
+        if asked.device != "auto" or self._plan.engines[index].device != "cpu":
+            return {}
         answer = self._answers.get((asked.engine, "cuda", asked.environment))
         reason = (answer.reason or answer.refuses(asked)) if answer else ""
-        if not reason:
-            return result
-        return msgspec.structs.replace(result, facts={**result.facts, "instead_of_cuda": reason})
+        return {"instead_of_cuda": reason} if reason else {}
 
     def _ready(self, spec: EngineSpec) -> bool:
         return can_run(spec, spec.device, self._answers)
@@ -308,21 +283,6 @@ class Run:
         return EngineResult(
             label=label, spec=spec, status=status, reason=error.message, hint=error.hint
         )
-
-
-def with_artifacts(result: EngineResult, weights: Artifact, made: Made) -> EngineResult:
-    """Add what the engine was made from, and how long each conversion took."""
-    digests = {"weights": weights.meta.facts["digest"]}
-    if made.onnx:
-        digests["onnx"] = made.onnx.meta.sha256
-    if made.engine:
-        digests["engine"] = made.engine.meta.sha256
-    return msgspec.structs.replace(
-        result,
-        artifacts=digests,
-        export_ms=made.onnx.meta.seconds * 1000.0 if made.onnx else None,
-        build_ms=made.engine.meta.seconds * 1000.0 if made.engine else None,
-    )
 
 
 def resolve(plan: RunPlan, answers: Answers) -> RunPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,22 +21,36 @@ Phase = Literal["warm-up", "measuring"]
 
 @dataclass(slots=True)
 class Taken:
-    """The samples of one phase so far, and the wall time they took in seconds."""
+    """The samples of one phase so far, and the wall time they took in seconds.
+
+    `rounds` counts those of each round, in order, where the engine takes turns with others; the
+    turns of the others are not in `seconds`.
+    """
 
     blocks: list[NDArray[np.float64]] = field(default_factory=list)
     n: int = 0
     seconds: float = 0.0
+    rounds: dict[int, int] = field(default_factory=dict)
 
-    def add(self, block: NDArray[np.float64], end_s: float, began_s: float) -> None:
+    def add(self, block: NDArray[np.float64], seconds: float, in_round: int | None = None) -> None:
+        """Take in a block; `seconds` is what they all have taken by its end."""
         self.blocks.append(block)
         self.n += len(block)
-        self.seconds = end_s - began_s
+        self.seconds = seconds
+        if in_round is not None:
+            self.rounds[in_round] = self.rounds.get(in_round, 0) + len(block)
 
     def all(self) -> NDArray[np.float64]:
         """Every latency in milliseconds, in order; the blocks become one on the way."""
         if len(self.blocks) != 1:
             self.blocks = [np.concatenate(self.blocks) if self.blocks else np.empty(0)]
         return self.blocks[0]
+
+    def by_round(self) -> dict[int, NDArray[np.float64]]:
+        """The latencies of each round; empty where the engine took no turns."""
+        edges = np.cumsum(list(self.rounds.values()))
+        parts = np.split(self.all(), edges[:-1]) if self.rounds else []
+        return dict(zip(self.rounds, parts, strict=True))
 
 
 def ask(
@@ -58,16 +72,21 @@ def sample(
     job: str,
     entry: int,
     phase: Phase,
-    taken: Taken,
-    ended: Callable[[], bool] | None,
+    taken: Mapping[str, Taken],
+    ended: Callable[[], bool] | None = None,
+    *,
+    in_round: int | None = None,
+    detail: str = "",
     **limits: Any,
 ) -> Generator[Event, None, dict[str, Any]]:
     """Let the worker measure until its limits or until `ended` says so; announce each block.
 
-    The samples are added to `taken`; returns what the worker says of the engine at the end.
+    The samples are added to `taken`, by their phase: a re-warm comes before what counts. `in_round`
+    is the round of a turn among others. Returns what the worker says of the engine at the end.
     """
     asking = worker.ask("measure", phase=phase, **limits)
-    began_s: float | None = None
+    # By phase: when the first block began, after how many seconds of earlier turns.
+    began: dict[str, tuple[float, float]] = {}
     decide_at, told = time.monotonic() + DECIDE_EVERY_S, False
     while True:
         try:
@@ -76,13 +95,15 @@ def sample(
             result: dict[str, Any] = answer.value
             return result
         if message["event"] == "progress":
-            yield Progress(job, message["phase"])
+            yield Progress(job, message["phase"], detail)
             continue
         block = np.frombuffer(payload, dtype="<f8")
-        start_s = float(message["start_s"])
-        began_s = start_s if began_s is None else began_s
-        taken.add(block, start_s + float(block.sum()) / 1000.0, began_s)
-        yield Samples(job, entry, phase, start_s, block)
+        start_s, part = float(message["start_s"]), message["phase"]
+        so_far = taken[part]
+        began_s, before_s = began.setdefault(part, (start_s, so_far.seconds))
+        seconds = before_s + start_s + float(block.sum()) / 1000.0 - began_s
+        so_far.add(block, seconds, in_round)
+        yield Samples(job, entry, part, start_s, block, in_round)
         if ended is not None and not told and time.monotonic() >= decide_at:
             decide_at = time.monotonic() + DECIDE_EVERY_S
             if ended():

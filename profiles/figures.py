@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from engines.results import EngineResult, LatencyRecord, PercentileRecord, WarmUpRecord
+from engines.results import EngineResult, LatencyRecord, PercentileRecord
 from profiles.table import Cell, Colour
 
 SIGNIFICANT = 4
@@ -108,13 +108,6 @@ def floor_notes(results: Iterable[EngineResult], percentile: float) -> list[str]
     counts = sorted({n for _, n in short})
     have = f"{counts[0]:,}" + (f" to {counts[-1]:,}" if len(counts) > 1 else "")
     return [f"p{percentile:g} needs {short[0][0]:,} samples (have {have})"]
-
-
-def unsettled(warm_up: WarmUpRecord) -> str:
-    """That a warm-up did not settle, and why."""
-    reason = warm_up.reason
-    said = "warm-up did not settle"
-    return reason if reason.startswith(said) else f"{said}: {reason}"
 
 
 def _milliseconds(record: PercentileRecord | None, places: int) -> Cell:

@@ -17,6 +17,7 @@ from engines.events import (
     Event,
     JobFailed,
     JobStarted,
+    RoundStarted,
     RunFinished,
     RunStarted,
     Samples,
@@ -24,7 +25,7 @@ from engines.events import (
 from engines.machine import Machine
 from engines.plan import OptionValue, RunPlan
 from engines.results import EngineResult, StopRecord
-from profiles.samples import Phase, Series
+from profiles.samples import BEFORE_ROUNDS, Phase, Series
 from profiles.schema import Ending, ModelIdentity, Profile, RunRecord
 from profiles.validation import LARGEST_WHOLE
 
@@ -52,6 +53,7 @@ class Recorder:
         self._failures: dict[int, JobFailed] = {}
         self._begun: set[int] = set()
         self._series: dict[tuple[int, Phase], _GrowingSeries] = {}
+        self._rounds: list[tuple[int, ...]] = []
 
     @property
     def plan(self) -> RunPlan | None:
@@ -65,7 +67,9 @@ class Recorder:
                 series = self._series.get((entry, phase))
                 if series is None:
                     series = self._series[entry, phase] = _GrowingSeries()
-                series.append(event.latencies_ms, event.start_s)
+                series.append(event.latencies_ms, event.start_s, event.round)
+            case RoundStarted():
+                self._rounds.append(event.order)
             case RunStarted():
                 if self._plan is not None:
                     raise ValueError("a recorder takes one run")
@@ -109,6 +113,7 @@ class Recorder:
             ending=self._ending(),
             tool_version=tool_version,
             command=command,
+            rounds=tuple(self._rounds),
         )
         return Profile(
             run=run,
@@ -171,8 +176,11 @@ class _GrowingSeries:
         self._latencies = np.empty(FIRST_CAPACITY, np.float64)
         self._block_first: list[int] = []
         self._block_start: list[float] = []
+        self._block_round: list[int] = []
 
-    def append(self, latencies_ms: NDArray[np.float64], start_s: float) -> None:
+    def append(
+        self, latencies_ms: NDArray[np.float64], start_s: float, in_round: int | None
+    ) -> None:
         end = self.count + len(latencies_ms)
         if end > len(self._latencies):
             larger = np.empty(max(end, 2 * len(self._latencies)), np.float64)
@@ -181,13 +189,20 @@ class _GrowingSeries:
         self._latencies[self.count : end] = latencies_ms
         self._block_first.append(self.count)
         self._block_start.append(start_s)
+        self._block_round.append(BEFORE_ROUNDS if in_round is None else in_round)
         self.count = end
 
     def view(self) -> Series:
         # Samples are only ever added behind the view's end, so it stays what it is.
         latencies = self._latencies[: self.count]
         latencies.flags.writeable = False
-        return Series(latencies, np.array(self._block_first, np.int64), np.array(self._block_start))
+        rounds = np.array(self._block_round, np.int64)
+        return Series(
+            latencies,
+            np.array(self._block_first, np.int64),
+            np.array(self._block_start),
+            rounds if (rounds != BEFORE_ROUNDS).any() else rounds[:0],
+        )
 
 
 def _as_a_file_can_hold(result: EngineResult) -> EngineResult:

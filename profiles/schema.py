@@ -23,7 +23,11 @@ NotNegative = Annotated[int, Meta(ge=0)]
 
 
 class RunRecord(Record, frozen=True, kw_only=True):
-    """When and how the run was made. `started` is in UTC, `seconds` the wall time it took."""
+    """When and how the run was made. `started` is in UTC, `seconds` the wall time it took.
+
+    `rounds` are those in which engines took turns: the indices of the entries in the order in which
+    they measured a block each, drawn anew for every round from a generator seeded with `id`.
+    """
 
     id: str
     started: Annotated[datetime, Meta(tz=True)]
@@ -32,6 +36,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     name: str = ""
     tool_version: str = ""
     command: str = ""
+    rounds: tuple[tuple[NotNegative, ...], ...] = ()
 
 
 class ModelIdentity(Record, frozen=True, kw_only=True):

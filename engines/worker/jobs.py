@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engines.backends import build_engine, open_backend, probe_backend
 from engines.worker import accuracy, inputs
 from engines.worker.failure import WorkerError
-from engines.worker.loop import timed_loop
+from engines.worker.loop import Deliver, timed_loop, timed_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,24 +98,42 @@ def check(request: Request, session: Session) -> Result:
 
 
 def measure(request: Request, session: Session) -> Result:
-    """Run the timed loop, for warm-up or for real, until its limit or until told to stop."""
+    """Run the timed loop, for warm-up or for real, until its limit or until told to stop.
+
+    With `rewarm_seconds` as much warm-up comes before it, in the same loop.
+    """
     backend = loaded(session)
     phase = request["phase"]
     if session.origin_ns is None:
         session.origin_ns = time.perf_counter_ns()
     session.say("progress", phase=phase)
 
-    def deliver(start_s: float, latencies_ms: NDArray[np.float64]) -> None:
-        session.say("samples", latencies_ms.astype("<f8").tobytes(), phase=phase, start_s=start_s)
+    def deliver_as(phase: str) -> Deliver:
+        def deliver(start_s: float, latencies_ms: NDArray[np.float64]) -> None:
+            payload = latencies_ms.astype("<f8").tobytes()
+            session.say("samples", payload, phase=phase, start_s=start_s)
 
-    outcome = timed_loop(
-        backend.infer,
-        deliver,
-        session.stopped,
-        iterations=request.get("iterations"),
-        seconds=request.get("seconds"),
-        origin_ns=session.origin_ns,
-    )
+        return deliver
+
+    if "rewarm_seconds" in request:
+        outcome = timed_turn(
+            backend.infer,
+            deliver_as("warm-up"),
+            deliver_as(phase),
+            session.stopped,
+            rewarm_seconds=request["rewarm_seconds"],
+            seconds=request["seconds"],
+            origin_ns=session.origin_ns,
+        )
+    else:
+        outcome = timed_loop(
+            backend.infer,
+            deliver_as(phase),
+            session.stopped,
+            iterations=request.get("iterations"),
+            seconds=request.get("seconds"),
+            origin_ns=session.origin_ns,
+        )
     return {
         **outcome._asdict(),
         "facts": backend.facts(),

@@ -11,7 +11,7 @@ from engines.errors import UsageError
 from tests.tui.app_support import opened, text_of, until
 from tui import actions
 from tui.app import InferTuiApp
-from tui.dialogs import choose, confirm, form, message
+from tui.dialogs import choose, confirm, form, measurement, message
 from tui.screens import bench, help, history, model  # noqa: A004
 from tui.widgets import panel
 
@@ -83,7 +83,7 @@ async def test_a_keymap_replaces_keys_in_bindings_key_bar_and_help(replayed: Non
         await pilot.press("i")
         assert app.screen is app.bench
         await pilot.press("f5")
-        assert isinstance(app.screen, form.MeasurementDialog)
+        assert isinstance(app.screen, measurement.MeasurementDialog)
         await pilot.press("escape", "question_mark")
         await until(pilot, lambda: isinstance(app.screen, help.HelpScreen))
         assert "f5" in app.screen.query_one(help.HelpRows).text()

@@ -11,10 +11,14 @@ import msgspec
 from engines import environments, registry
 from engines.catalogue import Engine
 from engines.errors import UsageError
+from engines.machine import check_processors
 from engines.plan import EngineSpec, Measurement, OptionValue, Precision, RunPlan
 from profiles import presets
 from profiles.reading import read_plan
+from profiles.validation import convert
 from tui.commands.model_spec import checked, model_spec
+
+PERCENT = 100.0
 
 
 def plan_of(arguments: argparse.Namespace) -> RunPlan:
@@ -49,13 +53,45 @@ def _base(arguments: argparse.Namespace) -> RunPlan:
 
 
 def _measurement(arguments: argparse.Namespace, base: Measurement) -> Measurement:
-    if arguments.iterations is not None:
-        changed = msgspec.structs.replace(base, iterations=arguments.iterations, seconds=None)
-    elif arguments.seconds is not None:
-        changed = msgspec.structs.replace(base, seconds=arguments.seconds, iterations=None)
-    else:
+    """`base` with what the options change. Raises UsageError where they contradict each other."""
+    changes = {
+        name: value
+        for name in ("interleave", "blocks", "block_seconds", "energy", "in_flight", "cpus")
+        if (value := getattr(arguments, name)) is not None
+    }
+    if arguments.threshold is not None:
+        changes["threshold"] = share_of(arguments.threshold)
+    ends = {"iterations": arguments.iterations, "seconds": arguments.seconds}
+    ended = next((name for name, value in ends.items() if value is not None), "")
+    by_turns = changes.get("interleave", base.interleave)
+    if by_turns and ended:
+        raise UsageError(
+            f"--{ended} measures one engine after another, this run is by turns",
+            hint="give --blocks and --block-seconds instead, or --no-interleave",
+        )
+    of_turns = [name for name in ("blocks", "block_seconds", "threshold") if name in changes]
+    if of_turns and not by_turns:
+        option = of_turns[0].replace("_", "-")
+        raise UsageError(
+            f"--{option} is for engines that are measured by turns", hint="add --interleave"
+        )
+    if ended or changes.get("interleave"):
+        changes |= ends
+    if not changes:
         return base
-    return checked(changed)
+    changed = convert({**msgspec.to_builtins(base), **changes}, Measurement, "command line")
+    if "cpus" in changes:
+        check_processors(changed.cpus)
+    return changed
+
+
+def share_of(percent: float) -> float:
+    """A `--threshold` in percent as a share; UsageError where it is none."""
+    if not 0 < percent < PERCENT:
+        raise UsageError(
+            f"--threshold is {percent:g}", hint="expected a percentage above 0 and below 100"
+        )
+    return percent / PERCENT
 
 
 def _engines(

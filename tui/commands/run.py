@@ -69,7 +69,7 @@ def main(arguments: argparse.Namespace) -> int:
     for trouble in (failure, problem):
         if trouble is not None:
             raise trouble
-    return exit_code(profile, control)
+    return exit_code(profile, control, gate=arguments.threshold is not None)
 
 
 def closing_events(
@@ -146,14 +146,18 @@ def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availabili
     return answers
 
 
-def exit_code(profile: Profile, control: Control) -> int:
-    """0 done, 1 an engine outside its tolerance, 3 nothing or not all measured, 130 stopped."""
+def exit_code(profile: Profile, control: Control, *, gate: bool) -> int:
+    """0 done, 1 an engine outside its tolerance, 3 nothing or not all measured, 130 stopped.
+
+    As a `gate` also 1 where an engine is slower than the first, and 3 where that can't be told.
+    """
     if control.cancelled:
         return EXIT_INTERRUPTED
     statuses = [result.status for result in profile.results]
-    if "invalid" in statuses:
+    verdicts = [result.versus.verdict for result in profile.results if result.versus and gate]
+    if "invalid" in statuses or "SLOWER" in verdicts:
         return EXIT_REGRESSION
-    if "failed" in statuses or "ok" not in statuses:
+    if "failed" in statuses or "ok" not in statuses or "UNCLEAR" in verdicts:
         return EXIT_INVALID
     return EXIT_OK
 

@@ -229,6 +229,8 @@ class BenchScreen(BenchActions):
 
 def measurement_words(measurement: Measurement) -> str:
     """When a measurement ends, in a few words."""
+    if measurement.interleave:
+        return f"by turns, {measurement.blocks} × {duration(measurement.block_seconds)}"
     if measurement.iterations is not None:
         return f"for {plural(measurement.iterations, 'iteration')}"
     if measurement.seconds is not None:
@@ -242,7 +244,9 @@ def _progress_words(live: LiveRun, elapsed_s: float, *, stopping: bool) -> Row:
         return row(("■ stopping", "warn"), passed)
     over = sum(entry.over for entry in live.entries)
     current = live.current
-    if current is not None:
+    if current is not None and live.round:
+        words = f"▶ round {live.round} of {live.rounds}: {current.label}"
+    elif current is not None:
         words = f"▶ {over + 1}/{len(live.entries)} {current.label}, {current.state}"
     else:
         jobs: Iterable[str] = (job.title for job in live.jobs if not job.over)

@@ -90,11 +90,11 @@ class BenchActions(InferScreen):
         self.infer.stop(self._build_to_take_out)
 
     def action_measure(self) -> None:
-        from tui.dialogs.form import MeasurementDialog, Values, measurement_of
+        from tui.dialogs.measurement import MeasurementDialog
 
-        def take(values: Values | None) -> None:
-            if values is not None:
-                self._measure_by(measurement_of(values))
+        def take(measurement: Measurement | None) -> None:
+            if measurement is not None:
+                self._measure_by(measurement)
 
         self.app.push_screen(MeasurementDialog(self.infer.measurement), take)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tui.formats import byte_size, duration, milliseconds, rate
+from tui.formats import byte_size, duration, milliseconds, plural, rate
 from tui.widgets.panel import Row, row
+from tui.widgets.results import VERDICTS
 
 if TYPE_CHECKING:
-    from engines.results import DeviceRecord, EngineResult, LatencyRecord
+    from engines.results import DeviceRecord, EngineResult, LatencyRecord, VersusRecord
     from tui.live import LiveEntry
 
 NAME_WIDTH = 22
@@ -22,6 +23,8 @@ def detail_lines(entry: LiveEntry) -> list[Row | str]:
         now = f"{entry.state} {entry.detail}".strip()
         return [now, "", "Its figures are complete when it ends."]
     lines: list[Row | str] = list(_outcome(result))
+    if result.versus is not None:
+        lines += ["", *_versus(result.versus)]
     if result.latency is not None:
         lines += ["", *_latency(result.latency)]
     lines += ["", *_times(result)]
@@ -50,6 +53,19 @@ def _outcome(result: EngineResult) -> Iterator[Row | str]:
         yield f"{result.reason}"
     if result.hint:
         yield f"What to do: {result.hint}"
+
+
+def _versus(versus: VersusRecord) -> Iterator[Row | str]:
+    yield row((f"Against {versus.baseline}, in {plural(versus.blocks, 'round')}", "heading"))
+    word, tone = VERDICTS[versus.verdict]
+    yield row(("verdict".ljust(NAME_WIDTH), "muted"), (word, tone))
+    if versus.ratio is not None:
+        interval = ""
+        if versus.low is not None and versus.high is not None:
+            interval = f"95 % interval {versus.low - 1:+.2%} to {versus.high - 1:+.2%}"
+        yield _pair("median of an image", f"{versus.ratio - 1:+.2%}", interval)
+    yield _pair("same within", f"{versus.threshold:.2%}")
+    yield from versus.reasons
 
 
 def _latency(latency: LatencyRecord) -> Iterator[Row]:
