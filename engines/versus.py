@@ -133,4 +133,7 @@ def _compared(
         )
     except ValueError as error:
         return Verdict.UNCLEAR, None, None, None, (Reason("not-comparable", str(error)),)
-    return found.verdict, found.ratio, found.low, found.high, found.reasons
+    reasons = found.reasons
+    if found.low is None:
+        reasons = tuple(Reason(one.code, f"{one.text}; give longer blocks") for one in reasons)
+    return found.verdict, found.ratio, found.low, found.high, reasons

@@ -126,6 +126,12 @@ def test_latencies_that_have_no_ratio_are_unclear() -> None:
     assert (found.verdict, codes(found)) == ("UNCLEAR", ["not-comparable"])
 
 
+def test_too_few_samples_say_what_to_do() -> None:
+    found = versus(A, turns(1.0, n=2), result(), turns(1.0, n=2), THRESHOLD)
+    assert (found.verdict, found.low, set(codes(found))) == ("UNCLEAR", None, {"too-few-samples"})
+    assert all(one.endswith("needs 20; give longer blocks") for one in found.reasons)
+
+
 def test_the_first_that_took_turns_is_the_baseline() -> None:
     nothing = result("lost", status="failed", latency=None)
     alone = result("alone")
