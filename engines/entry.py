@@ -16,7 +16,7 @@ from engines.building import with_gpu_users
 from engines.control import Control
 from engines.errors import Cancelled, InferTuiError
 from engines.events import EngineFinished, Event, JobDone, JobFailed, JobStarted
-from engines.plan import EngineSpec, Measurement, OptionValue
+from engines.plan import EngineSpec, Measurement, OptionValue, RunPlan
 from engines.process import WorkerProcess
 from engines.results import EngineResult, VersusRecord
 
@@ -27,6 +27,26 @@ class Made:
 
     onnx: Artifact | None = None
     engine: Artifact | None = None
+
+
+def load_request(
+    plan: RunPlan, spec: EngineSpec, weights: Artifact, made: Made, cache: Cache
+) -> dict[str, Any]:
+    """The fields of a `load` request for `spec`, an entry of `plan`."""
+    return {
+        "engine": spec.engine,
+        "device": spec.device,
+        "precision": spec.precision,
+        "batch": spec.batch,
+        "options": registry.find(spec.engine).settings(spec),
+        "model": msgspec.to_builtins(plan.model),
+        "input_size": plan.model.input_size,
+        "input_seed": plan.input_seed,
+        "weights": str(weights.path),
+        "onnx": str(made.onnx.path) if made.onnx else "",
+        "engine_file": str(made.engine.path) if made.engine else "",
+        "cache": str(cache.root / "inductor"),
+    }
 
 
 class Entry:

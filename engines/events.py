@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engines.plan import RunPlan
 from engines.results import EngineResult
 
-JobKind = Literal["weights", "summary", "reference", "export", "build", "benchmark"]
+JobKind = Literal["weights", "summary", "reference", "export", "build", "benchmark", "layers"]
 Phase = Literal[
     "starting",
     "loading",
@@ -29,6 +29,7 @@ Phase = Literal[
     "measuring",
     "waiting for its turn",
     "timing the device",
+    "profiling",
 ]
 Ending = Literal["complete", "stopped", "failed"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,8 +60,15 @@ def own_temporary(folder: Path) -> dict[str, str]:
     return {"TMPDIR": str(folder)}
 
 
-def start(folder: Path, log: BinaryIO, environment: str = "") -> subprocess.Popen[bytes]:
+def start(
+    folder: Path,
+    log: BinaryIO,
+    environment: str = "",
+    settings: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     """Start a worker that speaks the protocol on its standard input and output.
+
+    `settings` are environment variables that this one worker has beside all others' own.
 
     Its working folder is `folder`, empty and ours, so that a relative entry of PYTHONPATH means
     nothing of the user's. It leads a session and process group of its own: a Ctrl-C in the
@@ -72,7 +80,7 @@ def start(folder: Path, log: BinaryIO, environment: str = "") -> subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=log,
         cwd=folder,
-        env={**variables(environment), **own_temporary(folder)},
+        env={**variables(environment), **own_temporary(folder), **(settings or {})},
         start_new_session=True,
         bufsize=0,
     )

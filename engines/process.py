@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -43,6 +43,8 @@ DOING = {
     "building": "building the engine",
     "inspecting": "inspecting the engine",
     "times": "timing the device",
+    "layers": "timing its layers",
+    "profiling": "timing its layers",
     "reference": "computing the FP32 reference",
     "load": "loading",
     "check": "checking its outputs",
@@ -66,16 +68,21 @@ SIGNAL_HINTS: dict[int, str] = {
 class WorkerProcess:
     """One child process that answers one request at a time.
 
-    It runs under the user's interpreter `environment`, by default under this one. After a stop that
-    brings no answer within `patience_s` it is killed. Use it as a context manager: leaving it ends
-    the process and everything that it started.
+    It runs under the user's interpreter `environment`, by default under this one, with `settings`
+    added to its environment variables. After a stop that brings no answer within `patience_s` it is
+    killed. Use it as a context manager: leaving it ends the process and everything that it started.
     `took_s` is how long the worker was busy with the last request that it answered.
     """
 
     took_s = 0.0
 
     def __init__(
-        self, log: Path, control: Control, environment: str = "", patience_s: float = PATIENCE_S
+        self,
+        log: Path,
+        control: Control,
+        environment: str = "",
+        patience_s: float = PATIENCE_S,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.log = log
         self._control = control
@@ -91,7 +98,7 @@ class WorkerProcess:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as file:
                 self._log_start = file.tell()
-                self._process = launch.start(self._folder, file, environment)
+                self._process = launch.start(self._folder, file, environment, settings)
         except InferTuiError:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise

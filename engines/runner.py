@@ -18,7 +18,7 @@ from engines import environments, paths, registry
 from engines.artifacts import Artifact, Cache
 from engines.building import have_engine
 from engines.control import Control
-from engines.entry import Entry, Made
+from engines.entry import Entry, Made, load_request
 from engines.errors import Cancelled, InferTuiError, UsageError
 from engines.events import EngineFinished, Event, RunFinished, RunStarted
 from engines.interleaving import Interleaving
@@ -26,11 +26,10 @@ from engines.machine import memory_available
 from engines.model import facts_of
 from engines.plan import Device, EngineSpec, OptionValue, Precision, RunPlan, unique_labels
 from engines.preparation import Preparation
-from engines.probing import probe
-from engines.registry import Availability, Question
+from engines.probing import Answers, answers_about
+from engines.registry import Availability
 from engines.results import EngineResult
 
-Answers = Mapping[Question, Availability]
 Events = Generator[Event, None, None]
 
 # Enough images for top-1 agreement to be told to 2 %, few enough to take about a second.
@@ -70,7 +69,8 @@ class Run:
     def __init__(self, plan: RunPlan, control: Control, known: Iterable[Availability]) -> None:
         self._plan = self._asked = plan
         self._control = control
-        self._answers = {one.question: one for one in known if one.readiness != "checking"}
+        self._known = tuple(known)
+        self._answers: Answers = {}
         self._id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         self._logs = new_log_folder(self._id)
         self._cache = Cache()
@@ -78,7 +78,7 @@ class Run:
     def events(self) -> Events:
         began = time.monotonic()
         ending: Any = "complete"
-        self._ask_missing()
+        self._answers = answers_about(self._plan.engines, self._known, self._control)
         self._plan = resolve(self._plan, self._answers)
         labels = unique_labels(self._plan.engines)
         yield RunStarted(self._plan, labels, self._id)
@@ -92,15 +92,6 @@ class Run:
         if self._control.cancelled:
             ending = "stopped"
         yield RunFinished(ending, time.monotonic() - began)
-
-    def _ask_missing(self) -> None:
-        """Ask about the engines that nobody has asked about yet."""
-        wanted = dict.fromkeys(
-            question for spec in self._plan.engines for question in registry.questions_of(spec)
-        )
-        missing = [question for question in wanted if question not in self._answers]
-        for answer in probe(missing, self._control) if missing else ():
-            self._answers[answer.question] = answer
 
     def _jobs(self, labels: tuple[str, ...]) -> Events:
         ready = [index for index, spec in enumerate(self._plan.engines) if self._ready(spec)]
@@ -224,7 +215,7 @@ class Run:
             label=label,
             spec=spec,
             measurement=self._plan.measurement,
-            load=self._load_request(spec, weights, made),
+            load=load_request(self._plan, spec, weights, made, self._cache),
             reference=str(reference.path),
             log=self._logs / f"{index}-{spec.engine}.log",
             weights=weights,
@@ -234,30 +225,10 @@ class Run:
             facts=self._reason_for_cpu(index),
         )
 
-    def _load_request(self, spec: EngineSpec, weights: Artifact, made: Made) -> dict[str, Any]:
-        model = self._plan.model
-        return {
-            "engine": spec.engine,
-            "device": spec.device,
-            "precision": spec.precision,
-            "batch": spec.batch,
-            "options": registry.find(spec.engine).settings(spec),
-            "model": msgspec.to_builtins(model),
-            "input_size": model.input_size,
-            "input_seed": self._plan.input_seed,
-            "weights": str(weights.path),
-            "onnx": str(made.onnx.path) if made.onnx else "",
-            "engine_file": str(made.engine.path) if made.engine else "",
-            "cache": str(self._cache.root / "inductor"),
-        }
-
     def _reason_for_cpu(self, index: int) -> dict[str, OptionValue]:
         """The fact why an entry that was free to use the GPU runs on the CPU, if it does."""
-        asked = self._asked.engines[index]
-        if asked.device != "auto" or self._plan.engines[index].device != "cpu":
-            return {}
-        answer = self._answers.get((asked.engine, "cuda", asked.environment))
-        reason = (answer.reason or answer.refuses(asked)) if answer else ""
+        device = self._plan.engines[index].device
+        reason = why_cpu(self._asked.engines[index], device, self._answers)
         return {"instead_of_cuda": reason} if reason else {}
 
     def _ready(self, spec: EngineSpec) -> bool:
@@ -312,6 +283,14 @@ def can_run(spec: EngineSpec, device: Device, answers: Answers) -> bool:
     """Whether `spec` can run on `device`, by what its interpreter answered."""
     answer = answers.get((spec.engine, device, spec.environment))
     return answer is not None and answer.ready and not answer.refuses(spec)
+
+
+def why_cpu(asked: EngineSpec, device: Device, answers: Answers) -> str:
+    """Why `asked`, which was free to use the GPU, came to the CPU; empty where it did not."""
+    if asked.device != "auto" or device != "cpu":
+        return ""
+    answer = answers.get((asked.engine, "cuda", asked.environment))
+    return (answer.reason or answer.refuses(asked)) if answer else ""
 
 
 def checked_images(batch: int) -> int:

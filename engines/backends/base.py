@@ -15,6 +15,8 @@ from engines.worker.failure import WorkerError
 if TYPE_CHECKING:
     from typing import Required  # CPython 3.11 and newer; a worker may run on 3.10
 
+    from engines.backends.layers import LayerTimes
+
 Facts = dict[str, "bool | int | float | str"]
 
 Say = Callable[..., None]
@@ -57,7 +59,10 @@ def nothing(_event: str, **_fields: Any) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be loaded. `model` holds the fields of a ModelSpec; paths are of artifacts."""
+    """What is to be loaded. `model` holds the fields of a ModelSpec; paths are of artifacts.
+
+    `layers` says that its layers will be timed: what that needs is compiled in.
+    """
 
     engine: str
     device: str
@@ -69,6 +74,7 @@ class Job:
     onnx: str = ""
     engine_file: str = ""
     cache: str = ""
+    layers: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
@@ -127,6 +133,14 @@ class Backend(abc.ABC):
         engine has no stream.
         """
         return None
+
+    def layer_times(self, iterations: int) -> LayerTimes:
+        """Where the time of an inference goes by layer, over about `iterations` extra ones.
+
+        The last thing that is asked of an engine: a profiler may leave it in any state. Raises
+        WorkerError where the engine's own profiler gives nothing.
+        """
+        raise WorkerError(f"{self.job.engine} has no profiler")
 
     def device_bytes(self) -> int | None:
         """GPU memory that this process holds for the engine, in bytes; None where not known."""

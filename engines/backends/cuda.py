@@ -20,6 +20,7 @@ GET_DRIVER = "an NVIDIA GPU and its driver"
 NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 INVALID_DEVICE = 101  # CUDA_ERROR_INVALID_DEVICE
 OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
+NOT_READY = 600  # CUDA_ERROR_NOT_READY
 CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: a call of another thread can't spoil the capture.
 THREAD_LOCAL = 1
@@ -206,6 +207,14 @@ class Event:
 
     def record(self, stream: int) -> None:
         call("cuEventRecord", self._handle, ctypes.c_void_p(stream))
+
+    @property
+    def reached(self) -> bool:
+        """Whether the device has come to it."""
+        code = int(library().cuEventQuery(self._handle))
+        if code not in (0, NOT_READY):
+            raise CudaError("cuEventQuery", code)
+        return code == 0
 
     def ms_since(self, earlier: Event) -> float:
         """Milliseconds from `earlier`; both must have happened."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends import cuda
+from engines.backends import cuda, onnxruntime_layers
 from engines.backends.base import DeviceTimes, Facts
 from engines.backends.onnxruntime import CPU, CUDA, OnnxRuntime, folders_of, nodes
 from engines.worker import inputs
@@ -358,6 +358,14 @@ class CudaSession(OnnxRuntime):
                 times["compute"].append(events[2].ms_since(events[1]))
                 times["copy_out"].append(events[3].ms_since(events[2]))
         return times
+
+    def _start_profiled(self) -> str:
+        import onnxruntime as ort
+
+        self._stop()
+        # The kernels of a replay are not told apart.
+        self._start(ort, graph=False)
+        return onnxruntime_layers.on_cuda()
 
     def device_bytes(self) -> int:
         return max(0, self._free_before - cuda.memory()[0])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends import cuda
+from engines.backends import cuda, torch_layers
 from engines.backends.base import (
     Backend,
     DeviceTimes,
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
+
+    from engines.backends.layers import LayerTimes
 
 INSTALL = "python -m pip install torch torchviz"
 DTYPES = {"fp32": "float32", "tf32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -124,6 +126,9 @@ class Eager(Backend):
 
     def output(self) -> NDArray[np.float32]:
         return self._output
+
+    def layer_times(self, iterations: int) -> LayerTimes:
+        return torch_layers.time_modules(self._model, self.infer, iterations)
 
     def facts(self) -> Facts:
         import torch
@@ -309,6 +314,11 @@ class EagerCuda(Backend):
             times["copy_out"].append(computed.elapsed_time(done))
             times["enqueue"].append((after - before) * MS_PER_NS)
         return times
+
+    def layer_times(self, iterations: int) -> LayerTimes:
+        return torch_layers.time_modules_on_device(
+            self._model, self._compute, self.infer, self._stream.cuda_stream, iterations
+        )
 
     def device_bytes(self) -> int:
         """What torch's allocator has held at most; the context's own memory is not in it."""

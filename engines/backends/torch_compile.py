@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engines.backends import cuda, pytorch
+from engines.backends import cuda, pytorch, torch_layers
 from engines.backends.base import Backend, Facts, Job, Probe, Say, nothing, unavailable
 from engines.backends.pytorch import Eager, EagerCuda, capability
 from engines.worker.failure import WorkerError, explain, first_line
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
+
+    from engines.backends.layers import LayerTimes
 
 INSTALL_CXX = "apt install g++ (or set CXX to a compiler)"
 INSTALL_CC = "apt install gcc (or set CC to a compiler)"
@@ -101,6 +103,13 @@ def forbid_compiling(forbidden: bool) -> None:
     torch.compiler.set_stance("fail_on_recompile" if forbidden else "default")
 
 
+def name_own_kernels() -> None:
+    """Let Inductor's C++ kernels tell a profiler when they run, which they otherwise don't."""
+    from torch._inductor import config
+
+    config.cpp.enable_kernel_profile = True
+
+
 class Compiled(Eager):
     """The eager model compiled for one fixed shape; recompiling in the timed loop is an error."""
 
@@ -111,6 +120,8 @@ class Compiled(Eager):
         super().load()
         import torch
 
+        if self.job.layers:
+            name_own_kernels()
         self._model = torch.compile(
             self._model, mode=self.job.options["mode"], dynamic=False, fullgraph=False
         )
@@ -121,6 +132,9 @@ class Compiled(Eager):
             raise WorkerError(*missing, kind="no-compiler")
         self.infer()
         forbid_compiling(True)
+
+    def layer_times(self, iterations: int) -> LayerTimes:
+        return torch_layers.time_calls(self.infer, iterations)
 
     def close(self) -> None:
         forbid_compiling(False)
@@ -167,6 +181,11 @@ class CompiledCuda(EagerCuda):
         for _ in range(CALLS_TO_SETTLE):
             self.infer()
         forbid_compiling(True)
+
+    def layer_times(self, iterations: int) -> LayerTimes:
+        return torch_layers.time_kernels(
+            self._compute, self.infer, self._stream.cuda_stream, iterations
+        )
 
     def close(self) -> None:
         import torch

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engines.backends import build_engine, open_backend, probe_backend
 from engines.worker import accuracy, inputs
 from engines.worker.failure import WorkerError
-from engines.worker.loop import Deliver, timed_loop, timed_turn
+from engines.worker.loop import Deliver, no_garbage_collection, timed_loop, timed_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,6 +153,17 @@ def times(request: Request, session: Session) -> Result:
     return {"device": {"n": len(found["compute"]), **medians}}
 
 
+def layers(request: Request, session: Session) -> Result:
+    """Where the time of an inference goes by layer; nothing is measured in this worker after it."""
+    backend = loaded(session)
+    session.say("progress", phase="profiling")
+    with no_garbage_collection():
+        found = backend.layer_times(request["iterations"])
+    if not found.layers:
+        raise WorkerError(f"the profiler of {backend.job.engine} reported no layer")
+    return found.summary()
+
+
 def peak_host_bytes() -> int:
     """The largest resident set of this process so far, in bytes; Linux counts it in KiB.
 
@@ -242,5 +253,6 @@ HANDLERS: dict[str, Handler] = {
     "convert": convert,
     "build": build,
     "times": times,
+    "layers": layers,
     "reference": reference,
 }
