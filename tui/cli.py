@@ -36,6 +36,7 @@ examples:
   infer-tui run -e eager -e compile --interleave   by turns, with a verdict against the first
   infer-tui compare a.toml b.toml                  FASTER, SLOWER, SAME or UNCLEAR, engine by engine
   infer-tui compare a.toml                         the same within one run that took turns
+  infer-tui layers -e onnxruntime --top 10         where its time goes
 """
 
 
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     _engines(commands.add_parser("engines", help="what can run here; for the rest, why not"))
     _profiles(commands.add_parser("profiles", help="the saved profiles"))
     _model(commands.add_parser("model", help="layers, parameters, multiply-adds; the graph"))
+    _layers(commands.add_parser("layers", help="where an engine's time goes, layer by layer"))
     _export(commands.add_parser("export", help="write the model's ONNX file"))
     _build(commands.add_parser("build", help="build a TensorRT engine"))
     return root
@@ -210,6 +212,29 @@ def _model(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", nargs="?", default="mobilenetv2", metavar="MODEL")
     command.add_argument("--layers", action="store_true", help="print every layer")
     command.add_argument("--graph", metavar="FILE", help="draw the graph: .svg, .png or .dot")
+    _format_options(command)
+    _model_options(command)
+
+
+def _layers(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Times the layers of one engine in a run of its own: a profiler slows what it watches, so"
+        " that these times say where the time goes, not how long a request takes."
+    )
+    command.add_argument("model", nargs="?", default="mobilenetv2", metavar="MODEL")
+    command.add_argument(
+        "-e", "--engine", required=True, metavar="ENGINE[@ENVIRONMENT]",
+        help="eager, compile, onnxruntime, tensorrt, tensorrt-rtx",
+    )  # fmt: skip
+    command.add_argument("-d", "--device", metavar="DEVICE", help="auto, cpu or cuda (auto)")
+    command.add_argument("-p", "--precision", metavar="P", help="fp32, tf32, fp16, bf16, int8")
+    command.add_argument("-b", "--batch", type=int, default=1, metavar="N", help="(1)")
+    _set_option(command, "onnxruntime.intra_op_threads=1")
+    command.add_argument(
+        "--sort", choices=("time", "order", "name", "kind"), default="time",
+        help="the longest first, in the order of the inference, or by words (time)",
+    )  # fmt: skip
+    command.add_argument("--top", type=int, metavar="N", help="print the first N layers only")
     _format_options(command)
     _model_options(command)
 

@@ -72,7 +72,7 @@ class Ahead:
     """Times what is enqueued on `stream` with the host ahead of the device.
 
     `mark` records an event; work that is timed may call it. `expect` must come before `run`, to
-    learn how long work takes to be enqueued.
+    learn how long work takes to be enqueued; it warms the work up as well.
     """
 
     def __init__(self, stream: int) -> None:

@@ -42,6 +42,8 @@ INFERENCE = "infer-tui: inference"
 COMPILED_GRAPH = "## Call CompiledFxGraph"
 # In front of the names of Inductor's C++ kernels: the number of the compiled graph.
 GRAPH_NUMBER = re.compile(r"^graph_\d+_")
+# Of a convolution: its input and its weights.
+MOST_SHAPES = 2
 # How CUPTI names the copies that a request begins and ends with.
 COPY_IN, COPY_OUT = "Memcpy HtoD", "Memcpy DtoH"
 US_PER_MS = 1000.0
@@ -154,11 +156,9 @@ def time_modules_on_device(
         bare_ms = ahead.whole(compute)
         with Hooks(model, ahead.mark) as hooks:
             ahead.expect(compute)
-            for inference in range(-WARMUPS, iterations):
-                hooks.take()
+            hooks.take()
+            for inference in range(iterations):
                 whole, *between = ahead.run(compute)
-                if inference < 0:
-                    continue
                 whole_ms.append(whole)
                 # Every other pair of marks is around a module, the rest from one to the next.
                 for call, ms in zip(hooks.take(), between[::2], strict=True):
@@ -190,7 +190,7 @@ def time_calls(infer: Call, iterations: int) -> LayerTimes:
     n = min(iterations, MOST_PROFILED)
     for times in (WARMUPS, n):
         whole_ms = []
-        with profile(activities=[ProfilerActivity.CPU]) as found:
+        with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as found:
             for _ in range(times):
                 began_ns = time.perf_counter_ns()
                 with record_function(INFERENCE):
@@ -200,7 +200,7 @@ def time_calls(infer: Call, iterations: int) -> LayerTimes:
     inferences = [one for one in events if one.name == INFERENCE]
     sequences = [
         [
-            (call.name, milliseconds(call))
+            (shaped(call), milliseconds(call))
             for graph in _under(inference, COMPILED_GRAPH)
             for call in graph.cpu_children
         ]
@@ -240,12 +240,7 @@ def time_kernels(compute: Call, request: Call, stream: int, iterations: int) -> 
         with profile(activities=[ProfilerActivity.CUDA]) as found:
             host_ms = host_times(request, times)
     on_device = [one for one in found.events() or () if one.device_type.name == "CUDA"]
-    requests: list[list[Any]] = []
-    for event in sorted(on_device, key=lambda one: one.time_range.start):
-        if event.name.startswith(COPY_IN):
-            requests.append([])
-        elif requests and not event.name.startswith(COPY_OUT):
-            requests[-1].append(event)
+    requests = kernels_of_requests(on_device)
     if len(requests) != n or not all(requests):
         raise WorkerError(
             f"torch.profiler of PyTorch {torch.__version__} saw {len(requests)} requests on the"
@@ -258,6 +253,24 @@ def time_kernels(compute: Call, request: Call, stream: int, iterations: int) -> 
         (events[-1].time_range.end - events[0].time_range.start) / US_PER_MS for events in requests
     ]
     return LayerTimes(A_KERNEL, "device", table.layers, whole_ms, host_ms, bare_ms, notes)
+
+
+def kernels_of_requests(events: Iterable[Any]) -> list[list[Any]]:
+    """The device's events, without the copies that a request begins and ends with."""
+    requests: list[list[Any]] = []
+    for event in sorted(events, key=lambda one: one.time_range.start):
+        if event.name.startswith(COPY_IN):
+            requests.append([])
+        elif requests and not event.name.startswith(COPY_OUT):
+            requests[-1].append(event)
+    return requests
+
+
+def shaped(event: Any) -> str:
+    """The name of a call, with the shapes of the tensors that it is given: operators of PyTorch
+    that differ in nothing else are then told apart."""
+    shapes = ["x".join(map(str, one)) for one in event.input_shapes or () if one]
+    return f"{event.name} ({', '.join(shapes[:MOST_SHAPES])})" if shapes else str(event.name)
 
 
 def milliseconds(event: Any) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import shutil
+import tempfile
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import onnxruntime
 import pytest
 
 from engines import registry
-from engines.backends import base, cuda, open_backend
+from engines.backends import base, cuda, onnxruntime_layers, open_backend
 from engines.backends import onnxruntime as backend
 from engines.backends import onnxruntime_cuda as on_cuda
 from engines.conversion import convert_onnx
@@ -334,3 +336,56 @@ def test_a_provider_that_does_not_start_is_no_fallback(files, driver, monkeypatc
     monkeypatch.setattr(on_cuda, "CUDA", "CUDAExecutionProvider")
     with pytest.raises(WorkerError, match="could not start its CUDA provider"):
         Refusing(job(files, allow_cpu_fallback=True)).load()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_nodes_are_timed_by_a_session_that_profiles_itself(files, precision, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    engine = open_backend(request(files, precision, intra_op_threads=1))
+    engine.load()
+    engine.set_input(inputs.images(0, 0, BATCH, 96))
+    found = engine.layer_times(20)
+    assert list(tmp_path.iterdir()) == [], "the profile is deleted"
+    assert (found.clock, found.row) == ("host", onnxruntime_layers.ON_CPU)
+    assert all(one.calls == len(one.ms) == 20 for one in found.layers)
+    assert {one.provider for one in found.layers} == {"CPU"}
+    kinds = Counter(one.kind for one in found.layers)
+    types = {one.precision for one in found.layers}
+    if precision == "fp32":
+        assert kinds["Conv"] == 52
+        assert types == {"FP32"}
+    else:
+        assert kinds["QuantizeLinear"] + kinds["QLinearConv"] > 20
+        assert {"FP32", "INT8"} <= types
+    # Whole microseconds are cut off, and ONNX Runtime's own work between nodes is in no node.
+    parts, whole = sum(one.ms.sum() for one in found.layers), sum(found.whole_ms)
+    assert 0.3 * whole < parts < whole
+
+
+def test_operators_side_by_side_are_said(files):
+    engine = open_backend(request(files, intra_op_threads=1, inter_op_threads=2))
+    engine.load()
+    engine.set_input(inputs.images(0, 0, BATCH, 96))
+    assert onnxruntime_layers.SIDE_BY_SIDE in engine.layer_times(3).notes
+
+
+@pytest.mark.parametrize(
+    ("blocking", "row"),
+    [("1", onnxruntime_layers.WAITED_FOR), ("0", onnxruntime_layers.ENQUEUED)],
+)
+def test_on_cuda_the_row_says_whose_time_it_is(files, driver, monkeypatch, blocking, row):
+    monkeypatch.setenv(onnxruntime_layers.BLOCKING, blocking)
+    engine = OnHost(job(files, cuda_graph=True))
+    engine.load()
+    engine.set_input(inputs.images(0, 0, BATCH, 96))
+    found = engine.layer_times(5)
+    assert found.row == row
+    assert engine.asked_for["enable_cuda_graph"] == "0", "a replay's kernels are not told apart"
+    assert len(found.layers) > 50
+    engine.close()
+    assert driver.held == {}
+
+
+def test_a_profile_without_the_runs_that_were_made_is_refused():
+    with pytest.raises(WorkerError, match="holds 0 runs of 0 nodes, expected 2 runs"):
+        onnxruntime_layers.layer_times([1.0, 1.0], [], "a row", side_by_side=False)

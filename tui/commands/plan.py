@@ -146,3 +146,12 @@ def options_of(words: list[str]) -> dict[str, dict[str, OptionValue]]:
         engine = registry.find(name)
         found.setdefault(engine.name, {})[option] = engine.option(option).parse(value)
     return found
+
+
+def options_for(engine: Engine, words: list[str]) -> dict[str, OptionValue]:
+    """What `--set` words say of `engine`; UsageError where one names another engine."""
+    found = options_of(words)
+    options = found.pop(engine.name, {})
+    if found:
+        raise UsageError(f"--set names {min(found)}, expected {engine.name}")
+    return options

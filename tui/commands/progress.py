@@ -59,7 +59,7 @@ class Progress:
             case EngineFinished():
                 self._finished += 1
                 self._round = ""
-            case JobFailed(kind="build" | "benchmark") if self._logs.get(event.job):
+            case JobFailed(kind="build" | "benchmark" | "layers") if self._logs.get(event.job):
                 self._write(f"{self._clear()}infer-tui: the log is {self._logs[event.job]}\n")
 
     def _draw(self, job: str, text: str, *, now: bool = False) -> None:

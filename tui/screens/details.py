@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tui.formats import byte_size, duration, milliseconds, plural, rate
@@ -37,10 +37,16 @@ def detail_lines(entry: LiveEntry) -> list[Row | str]:
         ("Versions", result.versions),
         ("Made from", result.artifacts),
     ):
-        if table:
-            lines += ["", row((title, "heading"))]
-            lines += [_pair(name.replace("_", " "), str(value)) for name, value in table.items()]
+        lines += pairs(title, table)
     return lines
+
+
+def pairs(title: str, table: Mapping[str, object]) -> list[Row | str]:
+    """A heading and a row for each name and value; nothing where there are none."""
+    if not table:
+        return []
+    found = [_pair(name.replace("_", " "), str(value)) for name, value in table.items()]
+    return ["", row((title, "heading")), *found]
 
 
 def _pair(name: str, value: str, note: str = "") -> Row:

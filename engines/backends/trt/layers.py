@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engines.backends.ahead import TRIALS, Ahead
-from engines.backends.layers import MS_PER_NS, WARMUPS, LayerTable, LayerTimes
+from engines.backends.layers import MS_PER_NS, LayerTable, LayerTimes
 from engines.backends.trt import inspector
 from engines.backends.trt.device import Device
 
@@ -66,13 +66,10 @@ class Profiled:
         with Ahead(self.device.stream) as ahead:
             bare_ms = ahead.whole(self.bare)
             ahead.expect(self.enqueue)
-            for inference in range(-WARMUPS, iterations):
+            for inference in range(iterations):
                 whole, *_ = ahead.run(self.enqueue)
-                reported = self.report()
-                if inference < 0:
-                    continue
                 whole_ms.append(whole)
-                for name, ms in reported:
+                for name, ms in self.report():
                     self._add(table, inference, name, ms)
             notes = ahead.all_notes()
         unknown = sum(one.name not in self.about for one in table.layers)
