@@ -114,7 +114,7 @@ ACTIONS: tuple[Action, ...] = (
            "Draw the model's graph to a file", 40),
     Action("bench.build", "b", "screen.build", "build",
            "Build or rebuild the TensorRT engine under the cursor: options, then enter", 17),
-    Action("bench.layers", "t", "screen.layers", "layer times",
+    Action("bench.layers", "t", "screen.layers", "layers",
            "Time the engine or entry under the cursor layer by layer, in a run of its own", 18),
     Action("bench.log", "l", "screen.log", "log",
            "Read the worker's log of the job under the cursor or the last run", 16),

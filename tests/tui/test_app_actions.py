@@ -12,7 +12,7 @@ from tests.tui.app_support import opened, text_of, until
 from tui import actions
 from tui.app import InferTuiApp
 from tui.dialogs import choose, confirm, form, measurement, message
-from tui.screens import bench, help, history, model  # noqa: A004
+from tui.screens import bench, help, history, layers, model  # noqa: A004
 from tui.widgets import panel
 
 HOMES = {
@@ -22,6 +22,7 @@ HOMES = {
     "results": bench.BenchScreen,
     "list": panel.RowsView,
     "page": model.ModelScreen,
+    "layers": layers.LayersScreen,
     "profiles": history.HistoryScreen,
     "chooser": history.HistoryScreen,
     "dialog": choose.BatchDialog,

@@ -129,6 +129,44 @@ def test_output_that_is_closed_early_is_no_error():
     assert pipe.stderr == ""
 
 
+def test_layers_are_one_document_sorted_as_asked():
+    done = infer_tui("layers", *TINY, *ORT, "--sort", "name", "--top", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "nothing is narrated into a pipe"
+    document = json.loads(done.stdout)
+    names = [one["name"] for one in document["layers"]]
+    assert len(names) == 5
+    assert names == sorted(names)
+    assert document["spec"]["options"] == {"intra_op_threads": 1}
+    assert document["machine"]["cpu"]
+    assert 0 < document["accounted"] < 1
+    assert all(0 < one["share"] < 1 and one["place"] for one in document["layers"])
+
+
+def test_layers_are_a_table_that_says_what_a_row_is():
+    done = infer_tui("layers", *TINY, *ORT, "--top", "3", env={**os.environ, "COLUMNS": "80"})
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "A row is a node of the graph as ONNX Runtime rewrote it" in text
+    assert "ms a request without it" in text
+    *_, heading, rule, first, second, third = done.stdout.splitlines()
+    assert heading.split() == ["#", "layer", "kind", "type", "provider", "ms", "share", "sum"]
+    assert set(rule) == {"-", " "}
+    times = [float(line.split()[-3]) for line in (first, second, third)]
+    assert times == sorted(times, reverse=True)
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_interrupted_layers_leave_no_child():
+    with Terminal([COMMAND, "layers", *TINY, *ORT]) as terminal:
+        terminal.wait_for("warm-up", 60)
+        children = terminal.descendants()
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.wait_closed() == 130
+        assert "stopped by the user" in terminal.text
+        assert not [one for one in children if one.is_running()]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_is_saved_and_leaves_no_child(tmp_path, number):
     path = tmp_path / "part.toml"
@@ -247,6 +285,15 @@ BAD = [
     (("model", "--graph", "x.foo"), "'.foo'"),
     (("build",), "TensorRT can't build here"),
     (("build", "-e", "eager"), "eager needs no build"),
+    (("layers",), "required: -e/--engine"),
+    (("layers", "-e", "onxruntime"), "did you mean 'onnxruntime'?"),
+    (("layers", "-e", "tensorrt"), "tensorrt is not available here"),
+    (("layers", "-e", "tensorrt@none"), "environment 'none' is not configured here"),
+    (("layers", "-e", "eager", "-p", "int8"), "eager has no int8"),
+    (("layers", "-e", "eager", "-b", "0"), "batch is 0"),
+    (("layers", *ORT, "--top", "0"), "--top is 0; expected a whole number from 1"),
+    (("layers", "-e", "eager", "--set", "onnxruntime.spinning=no"), "expected eager"),
+    (("layers", "resnet", "-e", "eager"), "unknown model 'resnet'"),
     (("frobnicate",), "invalid choice: 'frobnicate'"),
     ((), "the app needs a terminal; in scripts use 'infer-tui run'"),
 ]

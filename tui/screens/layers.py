@@ -102,19 +102,18 @@ class LayerTimeRows(RowsView):
         }
         # The longest first is what one expects of times, the smallest of all else.
         mark = DOWN if self.reverse != (self.order == "time") else UP
-        return [
-            replace(one, title=f"{one.title} {mark}") if one.name == self.order else one
-            for one in COLUMNS
-            if says.get(one.name, True)
-        ]
+        titles = {one.name: one.title for one in COLUMNS}
+        titles["name"] = "kind" if self.by_kind else titles["name"]
+        titles[self.order] += f" {mark}"
+        return [replace(one, title=titles[one.name]) for one in COLUMNS if says.get(one.name, True)]
 
     def _whole_name(self, listed: list[Ranked], rows: list[Row], width: int) -> list[Row]:
-        """The name under the cursor, where its column was too narrow for it."""
+        """The name under the cursor in up to two lines, where its column was too narrow for it."""
         at = min(self.cursor, len(listed) - 1)
         name = listed[at].layer.name
         if any(name in text for text, _ in rows[at]):
             return [()]
-        return [row((shortened(name, width, keep_end=True), "muted"))]
+        return wrapped(name, width, "muted")[:2]
 
     def watch_cursor(self, old: int, new: int) -> None:
         self.rebuild()
