@@ -30,6 +30,7 @@ Phase = Literal[
     "waiting for its turn",
     "timing the device",
     "profiling",
+    "throughput",
 ]
 Ending = Literal["complete", "stopped", "failed"]
 

@@ -45,6 +45,7 @@ DOING = {
     "times": "timing the device",
     "layers": "timing its layers",
     "profiling": "timing its layers",
+    "throughput": "measuring throughput",
     "reference": "computing the FP32 reference",
     "load": "loading",
     "check": "checking its outputs",

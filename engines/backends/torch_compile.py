@@ -122,6 +122,7 @@ class Compiled(Eager):
 
         if self.job.layers:
             name_own_kernels()
+        forbid_compiling(False)
         self._model = torch.compile(
             self._model, mode=self.job.options["mode"], dynamic=False, fullgraph=False
         )
@@ -137,7 +138,7 @@ class Compiled(Eager):
         return torch_layers.time_calls(self.infer, iterations)
 
     def close(self) -> None:
-        forbid_compiling(False)
+        forbid_compiling(self.beside)
 
     def facts(self) -> Facts:
         return {
@@ -161,6 +162,16 @@ class CompiledCuda(EagerCuda):
     def load(self) -> None:
         keep_compiled_code(self.job)
         super().load()
+        forbid_compiling(False)
+
+    def needs_to_be_alone(self) -> str:
+        if self.job.options["mode"] not in GRAPH_MODES:
+            return ""
+        # torch/_inductor/cudagraph_trees.py: one tree and one memory pool a device and thread.
+        return (
+            f"mode {self.job.options['mode']} replays Inductor's CUDA graphs, which share their"
+            " memory: one request's output is overwritten by the next"
+        )
 
     def _computation(self) -> Callable[[], torch.Tensor]:
         import torch
@@ -190,9 +201,10 @@ class CompiledCuda(EagerCuda):
     def close(self) -> None:
         import torch
 
-        forbid_compiling(False)
+        forbid_compiling(self.beside)
         super().close()
-        torch._dynamo.reset()
+        if not self.beside:
+            torch._dynamo.reset()
         torch.cuda.empty_cache()
 
     def facts(self) -> Facts:
