@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engines import statistics
 from engines.errors import Cancelled, InferTuiError
 from engines.events import Event, Progress
-from engines.passes import split
+from engines.passes import split, throughput
 from engines.plan import EngineSpec, Measurement
 from engines.process import WorkerProcess
 from engines.results import (
@@ -119,11 +119,18 @@ class Benchmark:
         passes: dict[str, Callable[[], Generator[Event, None, dict[str, Any]]]] = {}
         if self.spec.device == "cuda":
             passes["device_times"] = lambda: split.steps(worker, self.job, mean_s)
+        if in_flight := self._measurement.in_flight:
+            # The last: what stands beside the engine would show in any other pass.
+            passes["throughput"] = lambda: throughput.steps(
+                worker, self.job, self.spec.batch, in_flight, self._load_fields
+            )
         for name, one in passes.items():
             if worker.cancelled:
                 return
             try:
-                self._found |= yield from one()
+                found = yield from one()
+                facts = {**self._found.get("facts", {}), **found.pop("facts", {})}
+                self._found |= {**found, "facts": facts}
             except InferTuiError as error:
                 self._found["facts"] = {**self._found["facts"], f"{name}_failed": error.message}
 

@@ -29,6 +29,7 @@ Phase = Literal[
     "measuring",
     "waiting for its turn",
     "timing the device",
+    "throughput",
 ]
 Ending = Literal["complete", "stopped", "failed"]
 

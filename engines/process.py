@@ -43,6 +43,7 @@ DOING = {
     "building": "building the engine",
     "inspecting": "inspecting the engine",
     "times": "timing the device",
+    "throughput": "measuring throughput",
     "reference": "computing the FP32 reference",
     "load": "loading",
     "check": "checking its outputs",

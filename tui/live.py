@@ -48,6 +48,7 @@ State = Literal[
     "loaded",
     "timing",
     "measured",
+    "throughput",
     "done",
     "invalid",
     "stopped",
@@ -70,6 +71,7 @@ _STATE_OF_PHASE: dict[Phase, State] = {
     "measuring": "measuring",
     "waiting for its turn": "loaded",
     "timing the device": "timing",
+    "throughput": "throughput",
 }
 _STATE_OF_STATUS: dict[Status, State] = {
     "ok": "done",

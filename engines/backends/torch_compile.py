@@ -111,6 +111,7 @@ class Compiled(Eager):
         super().load()
         import torch
 
+        forbid_compiling(False)
         self._model = torch.compile(
             self._model, mode=self.job.options["mode"], dynamic=False, fullgraph=False
         )
@@ -123,7 +124,7 @@ class Compiled(Eager):
         forbid_compiling(True)
 
     def close(self) -> None:
-        forbid_compiling(False)
+        forbid_compiling(self.beside)
 
     def facts(self) -> Facts:
         return {
@@ -147,6 +148,16 @@ class CompiledCuda(EagerCuda):
     def load(self) -> None:
         keep_compiled_code(self.job)
         super().load()
+        forbid_compiling(False)
+
+    def needs_to_be_alone(self) -> str:
+        if self.job.options["mode"] not in GRAPH_MODES:
+            return ""
+        # torch/_inductor/cudagraph_trees.py: one tree and one memory pool a device and thread.
+        return (
+            f"mode {self.job.options['mode']} replays Inductor's CUDA graphs, which share their"
+            " memory: one request's output is overwritten by the next"
+        )
 
     def _computation(self) -> Callable[[], torch.Tensor]:
         import torch
@@ -171,9 +182,10 @@ class CompiledCuda(EagerCuda):
     def close(self) -> None:
         import torch
 
-        forbid_compiling(False)
+        forbid_compiling(self.beside)
         super().close()
-        torch._dynamo.reset()
+        if not self.beside:
+            torch._dynamo.reset()
         torch.cuda.empty_cache()
 
     def facts(self) -> Facts:

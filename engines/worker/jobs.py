@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends import build_engine, open_backend, probe_backend
+from engines.backends import build_engine, open_backend, probe_backend, split
 from engines.worker import accuracy, inputs
-from engines.worker.failure import WorkerError
-from engines.worker.loop import Deliver, timed_loop, timed_turn
+from engines.worker.failure import WorkerError, explain
+from engines.worker.loop import Deliver, no_garbage_collection, timed_loop, timed_turn
+from engines.worker.throughput import Lanes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,11 +149,41 @@ def times(request: Request, session: Session) -> Result:
     """Where the time of a request goes on the device; `device` is None where nobody can tell."""
     backend = loaded(session)
     session.say("progress", phase="timing the device")
-    found = backend.device_times(request["iterations"])
+    with no_garbage_collection():
+        found = backend.device_times(request["iterations"])
     if found is None:
         return {"device": None}
-    medians = {f"{part}_ms": float(np.median(times)) for part, times in found.items()}  # type: ignore[call-overload]
-    return {"device": {"n": len(found["compute"]), **medians}}
+    return {"device": {"n": len(found["host"]), **split.summary(found)}}
+
+
+def throughput(request: Request, session: Session) -> Result:
+    """Measure with each number of `in_flight` requests in turn, `seconds` each.
+
+    Says a `flown` for each: its latencies in ms as little-endian float64, or the `reason` why
+    there are none; after one that failed no larger number is tried. Engines made for it are gone
+    when it ends.
+    """
+    backend = loaded(session)
+    batch, seed, size = request["batch"], request["input_seed"], request["input_size"]
+    lanes = Lanes(backend, lambda start: inputs.images(seed, start, batch, size))
+    try:
+        for count in request["in_flight"]:
+            if session.stopped():
+                break
+            session.say("progress", phase="throughput", detail=f"{count} in flight")
+            try:
+                lanes.grow_to(count)
+                flown = lanes.run(count, request["seconds"], session.stopped)
+            except Exception as error:
+                traceback.print_exc()
+                sys.stderr.flush()
+                session.say("flown", in_flight=count, reason=explain(error)["message"])
+                break
+            data = flown.latencies_ms.astype("<f8").tobytes()
+            session.say("flown", data, in_flight=count, seconds=flown.seconds)
+        return {"facts": lanes.facts()}
+    finally:
+        lanes.close()
 
 
 def peak_host_bytes() -> int:
@@ -243,4 +276,5 @@ HANDLERS: dict[str, Handler] = {
     "build": build,
     "times": times,
     "reference": reference,
+    "throughput": throughput,
 }

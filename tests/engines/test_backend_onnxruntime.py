@@ -7,6 +7,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 
@@ -22,6 +23,8 @@ from engines.worker.failure import WorkerError
 
 SPEC = {"classes": 10, "input_size": 96, "width": 0.35, "seed": 0, "weights": ""}
 BATCH = 2
+PARTS = ("copy_in", "compute", "copy_out", "enqueue", "host")
+BLOCKING_SYNC = 1  # CU_EVENT_BLOCKING_SYNC of cuda.h
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +183,7 @@ class HostDriver:
             "cuMemAlloc_v2": self.allocate,
             "cuMemHostAlloc": lambda address, size, _flags: self.allocate(address, size),
             "cuStreamCreate": lambda stream, _flags: self.allocate(stream),
-            "cuEventCreate": lambda event, _flags: self.allocate(event),
+            "cuEventCreate": self.create_event,
             "cuMemcpyHtoDAsync_v2": self.copy,
             "cuMemcpyDtoHAsync_v2": self.copy,
             "cuMemFree_v2": partial(self.free, "memory"),
@@ -198,6 +201,10 @@ class HostDriver:
         address._obj.value = ctypes.addressof(memory)
         self.held[address._obj.value] = memory
         return 0
+
+    def create_event(self, event, flags) -> int:
+        assert not flags & BLOCKING_SYNC, "a host that waits for it would sleep"
+        return self.allocate(event)
 
     def free(self, what: str, address) -> int:
         del self.held[address.value]
@@ -248,9 +255,15 @@ def test_a_cuda_session_copies_in_computes_and_copies_out(files, driver, cuda_gr
         engine.infer()
         assert engine.output() == pytest.approx(wanted(files, batch), rel=1e-4, abs=1e-5)
     times = engine.device_times(3)
-    assert [len(column) for column in times.values()] == [3, 3, 3, 3]
+    assert {name: len(column) for name, column in times.items()} == dict.fromkeys(PARTS, 3)
     assert min(times["enqueue"]) > 0
-    assert driver.released == ["event"] * 4
+    assert all(np.array(times["enqueue"]) < np.array(times["host"]))
+    assert driver.released == ["event"] * 4, "made once for all requests"
+    batch = inputs.images(0, 9, BATCH, 96)
+    engine.set_input(batch)
+    engine.submit()
+    engine.wait()
+    assert engine.output() == pytest.approx(wanted(files, batch), rel=1e-4, abs=1e-5)
     engine.close()
     assert driver.released[4:] == ["stream", *["memory"] * 4, "context"]
     assert driver.held == {}

@@ -42,6 +42,7 @@ STATES: dict[str, Piece] = {
     "timing": ("▶ timing GPU", "accent"),
     "loaded": ("· loaded", "muted"),
     "measured": ("· measured", "muted"),
+    "throughput": ("▶ throughput", "accent"),
     "done": ("✓ valid", "good"),
     "invalid": ("✗ INVALID", "bad"),
     "stopped": ("■ stopped", "warn"),

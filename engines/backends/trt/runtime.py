@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.backends import cuda
-from engines.backends.base import Backend, DeviceTimes, Facts, Job, Say, nothing
+from engines.backends.base import Backend, Facts, Job, Say, nothing
+from engines.backends.split import DeviceTimes
 from engines.backends.trt import builder, inspector, versions
 from engines.backends.trt.device import Device, open_device
 from engines.backends.trt.logger import RECORD, logger_of
@@ -28,6 +29,8 @@ Batches = tuple[int, int, int]
 
 class TensorRt(Backend):
     """An engine file on one stream, its compute part replayed as a CUDA graph where asked for."""
+
+    has_stream = True
 
     def __init__(self, job: Job, say: Say = nothing) -> None:
         super().__init__(job, say)
@@ -121,6 +124,7 @@ class TensorRt(Backend):
                 reason = RECORD.reason()
                 self._graph_refused = f"{error}: {reason}" if reason else str(error)
         self.infer = device.request(self._compute)  # type: ignore[method-assign]
+        self.submit = device.submission(self._compute)  # type: ignore[method-assign]
 
     def _enqueue(self) -> None:
         if not self._context.execute_async_v3(self._opened.stream):
@@ -161,6 +165,9 @@ class TensorRt(Backend):
     def infer(self) -> None:
         """One request. `load` puts a function here that has nothing left to look up."""
         raise WorkerError("the engine is not loaded", kind="protocol")
+
+    def wait(self) -> None:
+        self._opened.synchronize()
 
     def output(self) -> NDArray[np.float32]:
         return self._opened.host_output
@@ -216,8 +223,8 @@ class TensorRt(Backend):
     def _let_go(self) -> None:
         """Drop everything that needs the device."""
         # The functions made in `load` hold buffers.
-        self.__dict__.pop("infer", None)
-        self.__dict__.pop("_compute", None)
+        for made in ("infer", "submit", "_compute"):
+            self.__dict__.pop(made, None)
         graph, self._graph = self._graph, None
         try:
             if graph is not None:
