@@ -1,8 +1,9 @@
-"""A run, its verdicts, or the comparison of two runs, as text, Markdown or a dictionary."""
+"""A run, its verdicts, its frontier, or the comparison of two, for a terminal or a program."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -10,12 +11,27 @@ import msgspec
 from profiles.comparison import EntryComparison, ProfileComparison
 from profiles.comparison_table import comparison_document
 from profiles.document import Document
+from profiles.frontier_table import frontier_dict, frontier_document, frontier_exit_code
 from profiles.run_table import run_document
 from profiles.schema import Profile
 from profiles.within import RunVerdicts
 from profiles.within_table import within_document
 
-Subject = Profile | ProfileComparison | RunVerdicts
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """The frontier of `profile`, and the best point of at most `limit_ms`, where that is given."""
+
+    profile: Profile
+    limit_ms: float | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0; 1 where nothing meets the limit; 3 where there is no valid point at all."""
+        return frontier_exit_code(self.profile, self.limit_ms)
+
+
+Subject = Profile | ProfileComparison | RunVerdicts | Frontier
 
 
 def to_text(subject: Subject, width: int = 80, *, color: bool = False) -> str:
@@ -48,6 +64,8 @@ def to_dict(subject: Subject) -> dict[str, Any]:
             "not_measured": list(subject.not_measured),
             "notes": list(subject.notes),
         }
+    if isinstance(subject, Frontier):
+        return frontier_dict(subject.profile, subject.limit_ms)
     return {
         "threshold": subject.threshold,
         "exit_code": subject.exit_code,
@@ -68,6 +86,8 @@ def _document(subject: Subject) -> Document:
         return run_document(subject)
     if isinstance(subject, RunVerdicts):
         return within_document(subject)
+    if isinstance(subject, Frontier):
+        return frontier_document(subject.profile, subject.limit_ms)
     return comparison_document(subject)
 
 

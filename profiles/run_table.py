@@ -9,12 +9,13 @@ from engines.soundness import unsettled
 from profiles import figures
 from profiles.document import Document, Note
 from profiles.entry_columns import entry_columns
-from profiles.figures import MIB
+from profiles.frontier import points_of
+from profiles.frontier_table import limit_notes
+from profiles.heading import title_lines
+from profiles.run_tables import more_notes, more_tables
 from profiles.schema import Profile
 from profiles.table import Cell, Column
 from profiles.verdict_words import BASELINE, COLOURS
-
-GIB = 1024 * MIB
 
 
 def run_document(profile: Profile) -> Document:
@@ -22,25 +23,15 @@ def run_document(profile: Profile) -> Document:
     results = profile.results
     names = entry_columns(results)
     return Document(
-        title=[*_title(profile), *filter(None, [names.common])],
+        title=[*title_lines(profile), *filter(None, [names.common])],
         columns=[*names.columns, *_columns(results)],
         notes=[
             *map(Note, names.legend),
-            *(note for result in results for note in _notes(result)),
+            *limit_notes(points_of(results), profile.plan.max_latency_ms),
+            *(note for one in results for note in (*_notes(one), *more_notes(one, results))),
         ],
+        tables=more_tables(results, names.columns),
     )
-
-
-def _title(profile: Profile) -> list[str]:
-    run, machine = profile.run, profile.machine
-    cores = f"{machine.physical_cores} core{'s' * (machine.physical_cores != 1)}"
-    hardware = [machine.cpu, cores, *(gpu.name for gpu in machine.gpus)]
-    memory = f"{machine.memory_bytes / GIB:.0f} GiB"
-    return [
-        f"{profile.heading}, {run.started:%Y-%m-%d %H:%M:%S} UTC,"
-        f" {run.ending} after {run.seconds:.1f} s",
-        f"{machine.hostname}: {', '.join([*hardware, memory])}",
-    ]
 
 
 def _columns(results: Sequence[EngineResult]) -> list[Column]:

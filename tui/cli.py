@@ -24,7 +24,7 @@ EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 EPILOG = """\
 exit codes:
   0    done, no regression
-  1    a regression, or an engine outside its tolerance
+  1    a regression, an engine outside its tolerance, or nothing within --max-latency
   2    wrong usage, or a file that can't be read or written
   3    the measurement is not valid, or can't tell
   130  interrupted; what was measured is saved
@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     _run(commands.add_parser("run", help="measure without the app, for scripts and CI"))
     _compare(commands.add_parser("compare", help="verdicts on two profiles, or within one"))
+    _frontier(commands.add_parser("frontier", help="latency against throughput of one profile"))
     _engines(commands.add_parser("engines", help="what can run here; for the rest, why not"))
     _profiles(commands.add_parser("profiles", help="the saved profiles"))
     _model(commands.add_parser("model", help="layers, parameters, multiply-adds; the graph"))
@@ -113,6 +114,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     limit.add_argument("-s", "--seconds", type=float, metavar="S", help="measure for S seconds")
     _turn_options(command)
     _more_options(command)
+    _latency_option(command)
     keep = command.add_mutually_exclusive_group()
     keep.add_argument("--save", metavar="FILE", help="where to save the profile")
     keep.add_argument("--no-save", action="store_true", help="save nothing")
@@ -179,6 +181,21 @@ def _format_options(command: argparse.ArgumentParser) -> None:
     shape.add_argument(
         "--json", action="store_const", const="json", dest="format", help="as --format json"
     )
+
+
+def _latency_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--max-latency",
+        metavar="TIME",
+        help="name the entry of most throughput within it, such as 2ms, 1.5, 500us or 0.01s;"
+        " exit code 1 where none is",
+    )
+
+
+def _frontier(command: argparse.ArgumentParser) -> None:
+    command.add_argument("profile", metavar="PROFILE.toml")
+    _latency_option(command)
+    _format_options(command)
 
 
 def _compare(command: argparse.ArgumentParser) -> None:

@@ -88,15 +88,40 @@ def test_a_profile_compared_with_itself_is_the_same(saved):
 
 
 @pytest.mark.parametrize("shape", ["text", "md", "json"])
-@pytest.mark.parametrize("command", ["compare", "profiles", "engines", "model"])
+@pytest.mark.parametrize("command", ["compare", "frontier", "profiles", "engines", "model"])
 def test_every_format_of_every_report(saved, command, shape):
-    words = list(map(str, saved)) if command == "compare" else []
+    profiles = {"compare": saved, "frontier": saved[:1]}
+    words = list(map(str, profiles.get(command, ())))
     words += list(TINY) if command == "model" else []
     done = infer_tui(command, *words, "--format", shape)
     assert done.returncode in (0, 1, 3), done.stderr
     assert done.stdout.strip()
     if shape == "json":
         json.loads(done.stdout)
+
+
+def test_the_frontier_is_gated_by_its_limit(saved):
+    met = infer_tui("frontier", str(saved[0]), "--max-latency", "1000s")
+    assert met.returncode == 0, met.stderr
+    assert "best under 1000 s: onnxruntime cpu fp32 b1: " in met.stdout
+    unmet = infer_tui("frontier", str(saved[0]), "--max-latency", "1us")
+    assert unmet.returncode == 1
+    assert "nothing meets 1 µs: the nearest is onnxruntime" in unmet.stdout
+    wrong = infer_tui("frontier", str(saved[0]), "--max-latency", "fast")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "'fast' is no latency" in wrong.stderr
+
+
+def test_a_run_is_gated_by_a_limit_that_its_profile_keeps(tmp_path):
+    path = tmp_path / "limited.toml"
+    words = ("run", *TINY, *ORT, "-n", "50", "--save", str(path))
+    done = infer_tui(*words, "--max-latency", "1us")
+    assert done.returncode == 1, done.stderr
+    assert "nothing meets 1 µs" in done.stdout
+    assert read_profile(path).plan.max_latency_ms == 0.001
+    again = infer_tui("frontier", str(path))
+    assert again.returncode == 1, "the limit of the run's own plan"
+    assert infer_tui("frontier", str(path), "--max-latency", "1000s").returncode == 0
 
 
 def test_the_model_command_states_the_papers_figures():

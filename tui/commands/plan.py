@@ -14,6 +14,7 @@ from engines.errors import UsageError
 from engines.machine import check_processors
 from engines.plan import EngineSpec, Measurement, OptionValue, Precision, RunPlan
 from profiles import presets
+from profiles.frontier import parse_limit
 from profiles.reading import read_plan
 from profiles.validation import convert
 from tui.commands.model_spec import checked, model_spec
@@ -29,6 +30,9 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
         base,
         model=model_spec(arguments, base.model),
         measurement=_measurement(arguments, base.measurement),
+        max_latency_ms=(
+            parse_limit(arguments.max_latency) if arguments.max_latency else base.max_latency_ms
+        ),
         engines=_engines(arguments, base.engines, options),
     )
     for spec in plan.engines:

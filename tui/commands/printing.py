@@ -1,4 +1,4 @@
-"""Prints a run, its verdicts, or the comparison of two, in the shape that was asked for."""
+"""Prints a run, its verdicts or frontier, or the comparison of two, in the shape asked for."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ from engines.probing import probe
 from engines.registry import Availability
 from engines.results import EngineResult
 from engines.runner import run
+from profiles.frontier_table import frontier_exit_code
 from profiles.recorder import Recorder
 from profiles.schema import Profile
 from profiles.store import Store
@@ -147,7 +148,8 @@ def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availabili
 
 
 def exit_code(profile: Profile, control: Control, *, gate: bool) -> int:
-    """0 done, 1 an engine outside its tolerance, 3 nothing or not all measured, 130 stopped.
+    """0 done, 3 nothing or not all measured, 130 stopped; 1 an engine outside its tolerance, or
+    none within the plan's latency limit.
 
     As a `gate` also 1 where an engine is slower than the first, and 3 where that can't be told.
     """
@@ -159,7 +161,8 @@ def exit_code(profile: Profile, control: Control, *, gate: bool) -> int:
         return EXIT_REGRESSION
     if "failed" in statuses or "ok" not in statuses or "UNCLEAR" in verdicts:
         return EXIT_INVALID
-    return EXIT_OK
+    limit_ms = profile.plan.max_latency_ms
+    return EXIT_OK if limit_ms is None else frontier_exit_code(profile, limit_ms)
 
 
 def say_why_cpu(result: EngineResult) -> None:
