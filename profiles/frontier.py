@@ -50,13 +50,18 @@ class Point:
         return not self.excluded
 
 
-def points_of(results: Sequence[EngineResult]) -> tuple[Point, ...]:
+def points_of(results: Sequence[EngineResult | None]) -> tuple[Point, ...]:
     """Every point of `results` by ascending latency, with the frontier marked.
 
     A result gives one for its closed loop and one for each of its throughput passes; one that has
-    neither a p50 nor a throughput gives none.
+    neither a p50 nor a throughput gives none, nor does an entry that has no result yet.
     """
-    return marked(point for entry, result in enumerate(results) for point in _points(entry, result))
+    return marked(
+        point
+        for entry, result in enumerate(results)
+        if result is not None
+        for point in _points(entry, result)
+    )
 
 
 def marked(points: Iterable[Point]) -> tuple[Point, ...]:

@@ -56,6 +56,7 @@ class InferTuiApp(BuildingApp):
         super().__init__()
         self.plan = plan or RunPlan()
         self.measurement: Measurement = self.plan.measurement
+        self.max_latency_ms = self.plan.max_latency_ms
         self.selection = Selection(self.plan.engines)
         self.controller = Controller(store, self._announce)
         self.slow_line = slow_line
@@ -189,6 +190,7 @@ class InferTuiApp(BuildingApp):
             model=self.model,
             input_seed=self.plan.input_seed,
             measurement=self.measurement,
+            max_latency_ms=self.max_latency_ms,
             engines=specs,
         )
         known = [choice.availability for choice in self.selection.choices]

@@ -12,7 +12,7 @@ from tests.tui.app_support import opened, text_of, until
 from tui import actions
 from tui.app import InferTuiApp
 from tui.dialogs import choose, confirm, form, measurement, message
-from tui.screens import bench, help, history, model  # noqa: A004
+from tui.screens import bench, frontier, help, history, model  # noqa: A004
 from tui.widgets import panel
 
 HOMES = {
@@ -24,6 +24,7 @@ HOMES = {
     "page": model.ModelScreen,
     "profiles": history.HistoryScreen,
     "chooser": history.HistoryScreen,
+    "frontier": frontier.FrontierScreen,
     "dialog": choose.BatchDialog,
     "checklist": choose.Checklist,
     "form": form.FormRows,

@@ -56,6 +56,9 @@ class BenchActions(InferScreen):
                 return bool(run_options(choice.engine, choice.device))
             case "plot_entry" | "details":
                 return self.results.current is not None
+            case "frontier":
+                live = controller.live
+                return live is not None and any(one.result for one in live.entries)
             case "zoom":
                 return self.frame.zoomed or not self.frame.tabbed
         return super().check_action(action, parameters)
@@ -237,6 +240,11 @@ class BenchActions(InferScreen):
         from tui.screens.history import HistoryScreen
 
         self.app.push_screen(HistoryScreen(to_compare=True))
+
+    def action_frontier(self) -> None:
+        from tui.screens.frontier import FrontierScreen
+
+        self.app.push_screen(FrontierScreen())
 
     def action_model(self) -> None:
         from tui.screens.model import ModelScreen

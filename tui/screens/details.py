@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from tui.formats import byte_size, duration, milliseconds, plural, rate
 from tui.widgets.panel import Row, row
 from tui.widgets.results import VERDICTS
+from tui.widgets.split_bar import NAME_WIDTH, split_rows
 
 if TYPE_CHECKING:
-    from engines.results import DeviceRecord, EngineResult, LatencyRecord, VersusRecord
+    from engines.results import EngineResult, LatencyRecord, VersusRecord
     from tui.live import LiveEntry
-
-NAME_WIDTH = 22
 
 
 def detail_lines(entry: LiveEntry) -> list[Row | str]:
@@ -28,8 +27,10 @@ def detail_lines(entry: LiveEntry) -> list[Row | str]:
     if result.latency is not None:
         lines += ["", *_latency(result.latency)]
     lines += ["", *_times(result)]
-    if result.device is not None:
-        lines += ["", *_on_the_device(result.device)]
+    if result.measured or result.device is not None:
+        lines += ["", *_split(result)]
+    if result.throughputs:
+        lines += ["", *_throughput(result)]
     if result.accuracy is not None:
         lines += ["", *_accuracy(result)]
     for title, table in (
@@ -111,12 +112,35 @@ def _times(result: EngineResult) -> Iterator[Row]:
         yield _pair("GPU memory", byte_size(result.device_bytes))
 
 
-def _on_the_device(device: DeviceRecord) -> Iterator[Row]:
-    yield row((f"On the GPU, ms, medians of {device.n:,} extra requests", "heading"))
-    yield _pair("copy in", milliseconds(device.copy_in_ms))
-    yield _pair("compute", milliseconds(device.compute_ms))
-    yield _pair("copy out", milliseconds(device.copy_out_ms))
-    yield _pair("enqueue", milliseconds(device.enqueue_ms), "host time to hand compute over")
+def _split(result: EngineResult) -> Iterator[Row | str]:
+    from profiles.hints import HOW_IT_ADDS_UP, WHAT_HOST_INCLUDES, no_split, split_hints
+
+    device = result.device
+    if device is None:
+        yield row(("Where the time of a request goes", "heading"))
+        yield _sentence(no_split(result))
+        return
+    extra = f"{device.n:,} extra requests"
+    yield row((f"Where the time of a request goes, ms, by {extra}", "heading"))
+    yield from split_rows(device)
+    yield from map(_sentence, split_hints(result))
+    yield f"{_sentence(WHAT_HOST_INCLUDES)} {_sentence(HOW_IT_ADDS_UP)}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _throughput(result: EngineResult) -> Iterator[Row]:
+    yield row(("Throughput with several requests in flight", "heading"))
+    for one in result.throughputs:
+        name = f"{one.in_flight} in flight"
+        if one.per_second is None:
+            yield _pair(name, "-", one.reason)
+            continue
+        p50, p99 = (milliseconds(value) for value in (one.p50_ms, one.p99_ms))
+        latency = f"p50 {p50}, p99 {p99} ms of {one.n:,} in {duration(one.seconds)}"
+        yield _pair(name, f"{rate(one.per_second)} images/s", latency)
 
 
 def _accuracy(result: EngineResult) -> Iterator[Row]:
