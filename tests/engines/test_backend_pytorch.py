@@ -384,6 +384,8 @@ def test_a_request_s_time_is_told_in_parts(job, batches, stand_in):
     backend = stand_in(job(device="cuda"))
     logits_of(backend, batches)
     Event.made = 0
+    backend.infer()
+    assert Event.made == 0, "no event is in a sample"
     times = backend.device_times(5)
     assert Event.made == 4, "once for all requests"
     assert set(times) == {"copy_in", "compute", "copy_out", "enqueue", "host"}

@@ -109,6 +109,9 @@ class FrontierRows(RowsView):
             self.cursor = same[0]
 
     def rebuild(self) -> None:
+        width = self.scrollable_content_region.width
+        if not width:
+            return  # not laid out yet; this comes again with the size
         self.has_cursor = bool(self._points)
         if not self._points:
             text = "Nothing measured yet that has a p50 and a throughput."
@@ -116,7 +119,7 @@ class FrontierRows(RowsView):
             return
         lines = [_line(one, best=one == self._best) for one in self._points]
         header, rows = lay_out(COLUMNS, lines, self.inner_width - 2)
-        words = limit_words(self._best, self._limit_ms, self.scrollable_content_region.width)
+        words = limit_words(self._best, self._limit_ms, width)
         self.show_rows(
             [(self._sign(one), *cells) for one, cells in zip(self._points, rows, strict=True)],
             header=[*words, (("    ", ""), *header)],
