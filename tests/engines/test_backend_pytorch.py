@@ -396,36 +396,6 @@ def test_a_request_s_time_is_told_in_parts(job, batches, stand_in):
     assert np.all(parts <= columns["host"])
 
 
-@pytest.mark.parametrize("engine", ["eager", "compile"])
-def test_engines_side_by_side_each_work_in_their_own_stream(
-    job, batches, expected, stand_in, engine, counted_anew
-):
-    first = stand_in(job(engine, device="cuda", precision="fp32"))
-    logits_of(first, batches)
-    lanes = Lanes(first, lambda start: images(7, start, BATCH, first.job.input_size))
-    lanes.grow_to(2)
-    second = lanes._engines[1]
-    assert type(second) is type(first)
-    assert second._stream is not first._stream
-    flown = lanes.run(2, 0.05, lambda: False)
-    assert len(flown.latencies_ms) >= 2
-    for one, logits in zip((first, second), expected, strict=True):
-        assert one._stream.chosen, "chosen at each request: the other one was the current one"
-        np.testing.assert_allclose(one.output(), logits, atol=1e-3)
-    lanes.close()
-    assert first.beside is False
-    assert torch.is_inference_mode_enabled(), "as the first one needs it"
-    first.infer()
-    np.testing.assert_allclose(first.output(), expected[0], atol=1e-3)
-
-
-def test_modes_with_inductor_s_graphs_have_one_request_at_a_time(job, stand_in):
-    for mode in torch_compile.GRAPH_MODES:
-        backend = CompiledCuda(job("compile", device="cuda", mode=mode))
-        assert "share their memory" in backend.needs_to_be_alone()
-    assert CompiledCuda(job("compile", device="cuda")).needs_to_be_alone() == ""
-
-
 def test_compiled_for_a_gpu_settles_before_the_loop(job, batches, expected, stand_in, counted_anew):
     backend = stand_in(job("compile", device="cuda", mode="reduce-overhead"))
     np.testing.assert_allclose(logits_of(backend, batches), expected, atol=1e-3)
