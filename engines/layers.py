@@ -43,8 +43,11 @@ from engines.runner import (
 from engines.sampling import Taken, ask, sample
 
 # Seconds of inferences without a profiler, and with one, and how many that may be.
-BARE_SECONDS, BARE_BOUNDS = 1.0, (11, 1000)
+BARE_SECONDS, BARE_BOUNDS = 0.7, (11, 1000)
 PROFILED_SECONDS, PROFILED_BOUNDS = 2.0, (10, 200)
+# Medians without the profiler, before and after, that differ by more than this part say that
+# something else changed as well.
+DRIFT = 0.1
 # What replays a CUDA graph, and what makes the same kernels without one.
 WITHOUT_GRAPH: dict[tuple[str, OptionValue], OptionValue] = {
     ("cuda_graph", True): False,
@@ -85,9 +88,9 @@ class LayerProfile(Record, frozen=True, kw_only=True):
 
     `row` says what one layer is and `clock` whose time it has. `whole_ms` is the mean, by that
     clock, of what the layers are parts of; `bare_ms` the median of the same without the profiler,
-    where the device's clock took it. `host_ms` is the median host latency of a request just before,
-    without the profiler, and `profiled_ms` with it. `invalid` says why the engine's outputs are
-    not to be trusted, if they are not.
+    where the device's clock took it. `host_ms` is the host latency of a request without the
+    profiler, the mean of its median before and its median after, and `profiled_ms` the median with
+    it. `invalid` says why the engine's outputs are not to be trusted, if they are not.
     """
 
     label: str
@@ -312,9 +315,13 @@ class LayersJob:
         apart = registry.find(spec.engine).profiled_by_host and spec.device == "cuda"
         with WorkerProcess(log, control, spec.environment) as worker:
             yield from benchmark.prepare(worker)
-            host_ms = yield from self._bare(worker, job, benchmark)
-            request = {"iterations": _count(PROFILED_SECONDS, host_ms, PROFILED_BOUNDS)}
+            warm_up = benchmark.result().warm_up
+            assert warm_up is not None
+            each_ms = 1000 * warm_up.seconds / warm_up.n
+            request = {"iterations": _count(PROFILED_SECONDS, each_ms, PROFILED_BOUNDS)}
+            before_ms = yield from _bare(worker, job, each_ms)
             found = {} if apart else (yield from ask(worker, job, "layers", **request))
+            after_ms = yield from _bare(worker, job, each_ms)
         if apart:
             with WorkerProcess(log, control, spec.environment, settings=BLOCKING) as worker:
                 yield Progress(job, "starting")
@@ -324,6 +331,12 @@ class LayersJob:
         if control.cancelled:
             raise Cancelled
         result = benchmark.result()
+        host_ms = (before_ms + after_ms) / 2
+        if abs(after_ms - before_ms) > DRIFT * host_ms:
+            self._notes.append(
+                "this machine's speed changed meanwhile: a request without the profiler took"
+                f" {before_ms:.3f} ms before and {after_ms:.3f} ms after"
+            )
         facts = result.facts | ({"instead_of_cuda": self._why_cpu} if self._why_cpu else {})
         return msgspec.convert(
             {
@@ -340,18 +353,15 @@ class LayersJob:
             LayerProfile,
         )
 
-    def _bare(
-        self, worker: WorkerProcess, job: str, benchmark: Benchmark
-    ) -> Generator[Event, None, float]:
-        """The median latency of a request without a profiler, in milliseconds."""
-        warm_up = benchmark.result().warm_up
-        assert warm_up is not None
-        taken = Taken()
-        iterations = _count(BARE_SECONDS, 1000 * warm_up.seconds / warm_up.n, BARE_BOUNDS)
-        yield from sample(worker, job, 0, "measuring", {"measuring": taken}, iterations=iterations)
-        if worker.cancelled:
-            raise Cancelled
-        return float(np.median(taken.all()))
+
+def _bare(worker: WorkerProcess, job: str, each_ms: float) -> Generator[Event, None, float]:
+    """The median latency of a request without a profiler, in milliseconds."""
+    taken = Taken()
+    iterations = _count(BARE_SECONDS, each_ms, BARE_BOUNDS)
+    yield from sample(worker, job, 0, "measuring", {"measuring": taken}, iterations=iterations)
+    if worker.cancelled:
+        raise Cancelled
+    return float(np.median(taken.all()))
 
 
 def _count(seconds: float, each_ms: float, bounds: tuple[int, int]) -> int:

@@ -49,7 +49,7 @@ def cost(profile: LayerProfile) -> str:
     """How much the profiler slowed a request."""
     times = f"{profile.host_ms:.3f} ms a request without it, {profile.profiled_ms:.3f} ms with it"
     if profile.slowdown <= 0:
-        return f"What profiling costs is lost in this machine's noise: {times}."
+        return f"What profiling costs is lost in noise: {times}."
     return f"Profiling slowed it by {profile.slowdown:.0%}: {times}."
 
 

@@ -160,8 +160,8 @@ class Backend(abc.ABC):
     def layer_times(self, iterations: int) -> LayerTimes:
         """Where the time of an inference goes by layer, over about `iterations` extra ones.
 
-        The last thing that is asked of an engine: a profiler may leave it in any state. Raises
-        WorkerError where the engine's own profiler gives nothing.
+        Afterwards it infers as before, without the profiler. Raises WorkerError where the engine's
+        own profiler gives nothing.
         """
         raise WorkerError(f"{self.job.engine} has no profiler")
 

@@ -187,7 +187,7 @@ def throughput(request: Request, session: Session) -> Result:
 
 
 def layers(request: Request, session: Session) -> Result:
-    """Where the time of an inference goes by layer; nothing is measured in this worker after it."""
+    """Where the time of an inference goes by layer, by the engine's own profiler."""
     backend = loaded(session)
     session.say("progress", phase="profiling")
     with no_garbage_collection():

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from tui.actions import bindings
 from tui.formats import clock, milliseconds, plural, shortened
 from tui.screens.base import Page
-from tui.widgets.panel import Piece, Row, RowsView, row, wrapped
+from tui.widgets.panel import Piece, Row, RowsView, row, row_width, wrapped
 from tui.widgets.table import Column, Line, lay_out
 
 if TYPE_CHECKING:
@@ -332,11 +332,16 @@ def _write(profile: LayerProfile, path: Path) -> str:
 
 
 def _summary(profile: LayerProfile, width: int) -> list[Row]:
-    """What must be known before the table is read, in two lines and a blank one."""
+    """What must be known before the table is read, in two lines, and a blank one."""
     from profiles.layers import cost, kinds
 
-    lines = [cost(profile), f"{kinds(profile)}."]
-    return [*(row((shortened(one, width), "muted")) for one in lines), ()]
+    rows = [row((shortened(cost(profile), width), "muted"))]
+    notes: Row = ()
+    if profile.notes:
+        # They are of other lengths in each engine: the dialog has room for them.
+        notes = row("  ", ("enter", "key"), (f" {plural(len(profile.notes), 'note')}", "muted"))
+    room = width - row_width(notes)
+    return [*rows, (*row((shortened(f"{kinds(profile)}.", room), "muted")), *notes), ()]
 
 
 def _job_row(job: LiveJob, width: int) -> Row:
