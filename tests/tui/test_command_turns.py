@@ -53,6 +53,7 @@ def saved(tmp_path_factory: Any, session_cache: Path) -> tuple[Path, dict[str, A
     """A run by turns of a slow engine and a fast one, and what it printed."""
     path = tmp_path_factory.mktemp("turns") / "turns.toml"
     words = ("-e", "onnxruntime", "-e", "eager", *SHORT, "--threshold", "2", "--save", str(path))
+    words += ("--set", "eager.threads=1", "--set", "onnxruntime.intra_op_threads=1")
     environment = {**os.environ, "XDG_CACHE_HOME": str(session_cache)}
     done = infer_tui("run", *TINY, *words, "--json", env=environment)
     document = json.loads(done.stdout)
