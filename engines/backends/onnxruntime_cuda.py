@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.backends import cuda, onnxruntime_layers, split
-from engines.backends import cuda, split
 from engines.backends.base import Facts
 from engines.backends.onnxruntime import CPU, CUDA, OnnxRuntime, folders_of, nodes
 from engines.worker import inputs

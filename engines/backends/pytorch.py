@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.backends import cuda, split, torch_layers
-from engines.backends import cuda, split
 from engines.backends.base import (
     Backend,
     Facts,

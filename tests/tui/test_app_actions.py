@@ -13,7 +13,6 @@ from tui import actions
 from tui.app import InferTuiApp
 from tui.dialogs import choose, confirm, form, measurement, message
 from tui.screens import bench, frontier, help, history, layers, model  # noqa: A004
-from tui.screens import bench, frontier, help, history, model  # noqa: A004
 from tui.widgets import panel
 
 HOMES = {

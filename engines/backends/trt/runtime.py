@@ -17,7 +17,6 @@ from engines.backends import cuda
 from engines.backends.base import Backend, Facts, Job, Say, nothing
 from engines.backends.split import DeviceTimes
 from engines.backends.trt import builder, inspector, layers, versions
-from engines.backends.trt import builder, inspector, versions
 from engines.backends.trt.device import Device, open_device
 from engines.backends.trt.logger import RECORD, logger_of
 from engines.worker.failure import WorkerError
