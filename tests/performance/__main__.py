@@ -9,7 +9,17 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("start_up", "line", "million", "isolation", "switch", "turns", "gpu", "split")
+NAMES = (
+    "start_up",
+    "line",
+    "million",
+    "isolation",
+    "switch",
+    "turns",
+    "gpu",
+    "split",
+    "gpu_isolation",
+)
 
 
 def main(names: list[str]) -> int:

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-COMMAND = str(Path(sys.executable).with_name("infer-tui"))
+# The installed command, or the checkout's own where nothing is installed.
+INSTALLED = Path(sys.executable).with_name("infer-tui")
+COMMAND = [str(INSTALLED)] if INSTALLED.exists() else [sys.executable, "-m", "tui.cli"]
 SSH = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
 
 

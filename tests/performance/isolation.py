@@ -31,7 +31,7 @@ options = { intra_op_threads = 1 }
 
 def under_the_app(plan: Path, environment: dict[str, str]) -> Path:
     """Run the plan in the app and leave it; returns the profile that it keeps."""
-    with Terminal([COMMAND, "--plan", str(plan)], environment=environment) as terminal:
+    with Terminal([*COMMAND, "--plan", str(plan)], environment=environment) as terminal:
         terminal.wait_for("1 to run", 60)
         terminal.wait_for("ready", 60)
         terminal.press("r")
@@ -43,7 +43,7 @@ def under_the_app(plan: Path, environment: dict[str, str]) -> Path:
 
 def without_a_terminal(plan: Path, environment: dict[str, str]) -> Path:
     subprocess.run(
-        [COMMAND, "run", str(plan), "--json"],
+        [*COMMAND, "run", str(plan), "--json"],
         env=full_environment(environment),
         check=True,
         capture_output=True,

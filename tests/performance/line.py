@@ -34,7 +34,7 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 def measure(environment: dict[str, str], plan: Path) -> tuple[float, float, float]:
     """Bytes per second and share of a core while a run goes; bytes in as long a time idle."""
-    with Terminal([COMMAND, "--plan", str(plan)], environment=environment) as terminal:
+    with Terminal([*COMMAND, "--plan", str(plan)], environment=environment) as terminal:
         terminal.wait_for("1 to run", 60)
         terminal.wait_for("ready", 60)
         terminal.quiet_for(3.0)

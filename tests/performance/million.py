@@ -39,7 +39,7 @@ def main() -> None:
     with own_folders() as folders, tempfile.TemporaryDirectory() as folder:
         plan = Path(folder) / "plan.toml"
         plan.write_text(PLAN)
-        with Terminal([COMMAND, "--plan", str(plan)], environment=dict(folders)) as terminal:
+        with Terminal([*COMMAND, "--plan", str(plan)], environment=dict(folders)) as terminal:
             terminal.wait_for("1 to run", 60)
             terminal.wait_for("ready", 60)
             terminal.press("r")

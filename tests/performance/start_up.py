@@ -44,16 +44,16 @@ def main() -> None:
     frames: list[float] = []
     with own_folders() as folders:
         environment = {**folders, "PYTHONDONTWRITEBYTECODE": ""}
-        ours, empty = [COMMAND], [sys.executable, "-c", EMPTY_APP]
+        ours, empty = COMMAND, [sys.executable, "-c", EMPTY_APP]
         for command in (ours, empty):
             first_frame(command, environment)
         for _ in range(ROUNDS):
             frames.append(first_frame(ours, environment) / first_frame(empty, environment))
     row("first frame, infer-tui / empty app", spread(frames), "at most 1.5")
     for option in ("--version", "--help"):
-        wall([COMMAND, option])
+        wall([*COMMAND, option])
         pairs = [
-            (wall([COMMAND, option]), wall([sys.executable, "-c", "pass"])) for _ in range(ROUNDS)
+            (wall([*COMMAND, option]), wall([sys.executable, "-c", "pass"])) for _ in range(ROUNDS)
         ]
         excess = statistics.median(ours - 3 * base for ours, base in pairs)
         row(f"{option} minus 3 x 'python -c pass'", f"{excess * 1000:.0f} ms", "at most 100 ms")
