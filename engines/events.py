@@ -28,6 +28,7 @@ Phase = Literal[
     "warm-up",
     "measuring",
     "timing the device",
+    "reading the energy",
 ]
 Ending = Literal["complete", "stopped", "failed"]
 
@@ -73,6 +74,7 @@ class Samples:
     """A block of latencies in milliseconds, in the order they were taken.
 
     `start_s` is when its first inference began, in seconds since the job's warm-up began.
+    `preempted` counts the involuntary context switches of the worker while it was taken.
     """
 
     job: str
@@ -80,6 +82,7 @@ class Samples:
     phase: Literal["warm-up", "measuring"]
     start_s: float
     latencies_ms: NDArray[np.float64]
+    preempted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ import psutil
 
 from engines.gpus import GpuFacts, Gpus, GpuSample
 from engines.plan import Record
+from engines.worker import processors
 from engines.worker.processors import allowed_processors, physical_cores
 
-GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
 CGROUP_MEMORY_NOW = Path("/sys/fs/cgroup/memory.current")
 
@@ -23,7 +23,7 @@ class Machine(Record, frozen=True, kw_only=True):
     """What another person must know of a machine to repeat a run on one like it.
 
     Cores and memory are what this process may use, within its affinity and container limits.
-    `gpu_problem` says why `gpus` is empty.
+    `cuda` is the newest CUDA that the GPUs' driver knows; `gpu_problem` says why `gpus` is empty.
     """
 
     hostname: str
@@ -36,7 +36,9 @@ class Machine(Record, frozen=True, kw_only=True):
     logical_cores: int
     memory_bytes: int
     governor: str | None = None
+    smt: bool | None = None
     driver: str | None = None
+    cuda: str | None = None
     gpus: tuple[GpuFacts, ...] = ()
     gpu_problem: str = ""
 
@@ -72,8 +74,10 @@ def describe_machine() -> Machine:
             physical_cores=physical_cores(),
             logical_cores=len(allowed_processors()),
             memory_bytes=memory_limit(),
-            governor=_read(GOVERNOR),
+            governor=processors.governor(allowed_processors()),
+            smt=processors.smt(),
             driver=gpus.driver,
+            cuda=gpus.cuda,
             gpus=gpus.facts(),
             gpu_problem=gpus.problem,
         )

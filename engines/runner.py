@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from engines import environments, paths, registry
+from engines import environments, paths, pinning, registry
 from engines.artifacts import Artifact, Cache
 from engines.benchmark import Benchmark
 from engines.building import have_engine, with_gpu_users
@@ -32,6 +32,7 @@ from engines.events import (
 )
 from engines.machine import memory_available
 from engines.model import facts_of
+from engines.monitor import Monitor
 from engines.plan import Device, EngineSpec, Precision, RunPlan, unique_labels
 from engines.preparation import Preparation
 from engines.probing import probe
@@ -65,6 +66,7 @@ def run(plan: RunPlan, control: Control, known: Iterable[Availability] = ()) -> 
     for spec in plan.engines:
         registry.check(spec)
     environments.check(spec.environment for spec in plan.engines)
+    pinning.check(plan.measurement.cpus)
     return Run(plan, control, known).events()
 
 
@@ -138,15 +140,17 @@ class Run:
                 )
             made = yield from self._onnx_files(making, weights, ready)
         made = yield from self._engine_files(made, ready)
-        for index in ready:
-            spec, label = self._plan.engines[index], labels[index]
-            found = made.get(index, NOTHING_MADE)
-            if self._control.cancelled:
-                yield EngineFinished(index, self._not_run(spec, label, Cancelled()))
-            elif isinstance(found, InferTuiError):
-                yield EngineFinished(index, self._not_run(spec, label, found))
-            else:
-                yield from self._one(index, label, weights, found, references[self._images(index)])
+        with pinning.driver_kept_off(self._plan.measurement.cpus), Monitor() as self._monitor:
+            for index in ready:
+                spec, label = self._plan.engines[index], labels[index]
+                found = made.get(index, NOTHING_MADE)
+                if self._control.cancelled:
+                    yield EngineFinished(index, self._not_run(spec, label, Cancelled()))
+                elif isinstance(found, InferTuiError):
+                    yield EngineFinished(index, self._not_run(spec, label, found))
+                else:
+                    reference = references[self._images(index)]
+                    yield from self._one(index, label, weights, found, reference)
 
     def _gpu_bytes(self) -> int | None:
         """The memory of the GPU that engines run on, None where there is none."""
@@ -229,6 +233,8 @@ class Run:
             measurement=self._plan.measurement,
             load=self._load_request(spec, weights, made),
             reference=str(reference.path),
+            monitor=self._monitor,
+            gpu=self._answer(spec).gpu_uuid(spec),
         )
         began = time.monotonic()
         yield JobStarted(
@@ -241,7 +247,8 @@ class Run:
         )
         error: InferTuiError | None = None
         try:
-            with WorkerProcess(log, self._control, spec.environment) as worker:
+            cpus = self._plan.measurement.cpus
+            with WorkerProcess(log, self._control, spec.environment, cpus=cpus) as worker:
                 yield from benchmark.steps(worker)
         except InferTuiError as caught:
             error = with_gpu_users(caught)

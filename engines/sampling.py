@@ -10,8 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from engines import timeline
+from engines.conditions import Block
 from engines.events import Event, Progress, Samples
+from engines.monitor import Watch
 from engines.process import WorkerProcess
+from engines.timeline import Timeline
+from engines.worker.protocol import Message
 
 # How often the stop rules are asked: their statistics cost a few milliseconds each time.
 DECIDE_EVERY_S = 0.5
@@ -21,16 +26,31 @@ Phase = Literal["warm-up", "measuring"]
 
 @dataclass(slots=True)
 class Taken:
-    """The samples of one phase so far, and the wall time they took in seconds."""
+    """The samples of one phase so far, and the wall time they took in seconds.
+
+    `times` says of each block when it was taken and what disturbed its process; `timeline` is the
+    worker's, and `asleep_ns` how long the machine was suspended in between.
+    """
 
     blocks: list[NDArray[np.float64]] = field(default_factory=list)
     n: int = 0
     seconds: float = 0.0
+    times: list[Block] = field(default_factory=list)
+    timeline: Timeline | None = None
+    asleep_ns: int = 0
 
     def add(self, block: NDArray[np.float64], end_s: float, began_s: float) -> None:
         self.blocks.append(block)
         self.n += len(block)
         self.seconds = end_s - began_s
+
+    def note(self, block: NDArray[np.float64], message: Message) -> None:
+        """Tie a block that has just come to the driver's clock."""
+        if self.timeline is not None:
+            start_ns = self.timeline.at(message["start_s"])
+            end_ns = start_ns + round(float(block.sum()) * 1e6)
+            disturbed = message.get("preempted", 0), message.get("page_faults", 0)
+            self.times.append(Block(start_ns, end_ns, len(block), *disturbed))
 
     def all(self) -> NDArray[np.float64]:
         """Every latency in milliseconds, in order; the blocks become one on the way."""
@@ -60,29 +80,39 @@ def sample(
     phase: Phase,
     taken: Taken,
     ended: Callable[[], bool] | None,
+    watch: Watch | None = None,
     **limits: Any,
 ) -> Generator[Event, None, dict[str, Any]]:
     """Let the worker measure until its limits or until `ended` says so; announce each block.
 
-    The samples are added to `taken`; returns what the worker says of the engine at the end.
+    The samples are added to `taken`; returns what the worker says of the engine at the end. The
+    GPU that `watch` reads is looked at before and after.
     """
+    if watch is not None:
+        watch.mark()
     asking = worker.ask("measure", phase=phase, **limits)
     began_s: float | None = None
+    asleep_ns = timeline.asleep_ns()
     decide_at, told = time.monotonic() + DECIDE_EVERY_S, False
     while True:
         try:
             message, payload = next(asking)
         except StopIteration as answer:
             result: dict[str, Any] = answer.value
+            taken.asleep_ns += timeline.asleep_ns() - asleep_ns
+            if watch is not None:
+                watch.mark(worked=True)
             return result
         if message["event"] == "progress":
+            taken.timeline = timeline.tie(message["clock"])
             yield Progress(job, message["phase"])
             continue
         block = np.frombuffer(payload, dtype="<f8")
         start_s = float(message["start_s"])
         began_s = start_s if began_s is None else began_s
         taken.add(block, start_s + float(block.sum()) / 1000.0, began_s)
-        yield Samples(job, entry, phase, start_s, block)
+        taken.note(block, message)
+        yield Samples(job, entry, phase, start_s, block, message["preempted"])
         if ended is not None and not told and time.monotonic() >= decide_at:
             decide_at = time.monotonic() + DECIDE_EVERY_S
             if ended():

@@ -59,7 +59,8 @@ def between_runs(a: Profile, b: Profile) -> list[str]:
     if not (a.model.digest and b.model.digest):
         lines.append("model: one run does not say which weights it used")
     lines += between_plans(a.plan, b.plan)
-    lines += _changes("run", a.run, b.run, ["tool_version", "ending"])
+    lines += _changes("run", a.run, b.run, ["tool_version", "tool_commit", "input", "ending"])
+    lines += _of_tables("variable", a.run.variables, b.run.variables)
     return lines
 
 

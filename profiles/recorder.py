@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from engines import origin
 from engines.benchmark import latency_record
 from engines.errors import UsageError
 from engines.events import (
@@ -24,6 +25,7 @@ from engines.events import (
 from engines.machine import Machine
 from engines.plan import OptionValue, RunPlan
 from engines.results import EngineResult, StopRecord
+from engines.worker.inputs import KIND
 from profiles.samples import Phase, Series
 from profiles.schema import Ending, ModelIdentity, Profile, RunRecord
 from profiles.validation import LARGEST_WHOLE
@@ -65,7 +67,7 @@ class Recorder:
                 series = self._series.get((entry, phase))
                 if series is None:
                     series = self._series[entry, phase] = _GrowingSeries()
-                series.append(event.latencies_ms, event.start_s)
+                series.append(event.latencies_ms, event.start_s, event.preempted)
             case RunStarted():
                 if self._plan is not None:
                     raise ValueError("a recorder takes one run")
@@ -108,7 +110,10 @@ class Recorder:
             seconds=self._seconds(),
             ending=self._ending(),
             tool_version=tool_version,
+            tool_commit=origin.commit(),
             command=command,
+            input=KIND,
+            variables=origin.variables(),
         )
         return Profile(
             run=run,
@@ -171,8 +176,9 @@ class _GrowingSeries:
         self._latencies = np.empty(FIRST_CAPACITY, np.float64)
         self._block_first: list[int] = []
         self._block_start: list[float] = []
+        self._preempted: list[int] = []
 
-    def append(self, latencies_ms: NDArray[np.float64], start_s: float) -> None:
+    def append(self, latencies_ms: NDArray[np.float64], start_s: float, preempted: int) -> None:
         end = self.count + len(latencies_ms)
         if end > len(self._latencies):
             larger = np.empty(max(end, 2 * len(self._latencies)), np.float64)
@@ -181,13 +187,19 @@ class _GrowingSeries:
         self._latencies[self.count : end] = latencies_ms
         self._block_first.append(self.count)
         self._block_start.append(start_s)
+        self._preempted.append(preempted)
         self.count = end
 
     def view(self) -> Series:
         # Samples are only ever added behind the view's end, so it stays what it is.
         latencies = self._latencies[: self.count]
         latencies.flags.writeable = False
-        return Series(latencies, np.array(self._block_first, np.int64), np.array(self._block_start))
+        return Series(
+            latencies,
+            np.array(self._block_first, np.int64),
+            np.array(self._block_start),
+            np.array(self._preempted, np.int64),
+        )
 
 
 def _as_a_file_can_hold(result: EngineResult) -> EngineResult:

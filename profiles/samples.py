@@ -2,8 +2,8 @@
 
 The file is a NumPy archive (`numpy.load` opens it): for each entry and phase, in order,
 `0/measuring` holds the latencies in milliseconds as float64, `0/measuring/first` the index at
-which each block of inferences begins, and `0/measuring/start_s` when it began, in seconds since
-that entry's warm-up did.
+which each block of inferences begins, `0/measuring/start_s` when it began, in seconds since that
+entry's warm-up did, and `0/measuring/preempted` the involuntary context switches during it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ class Series:
     """The latencies of one entry in one phase, in milliseconds, in the order they were taken.
 
     Block `i` begins at `latencies_ms[block_first[i]]` and at `block_start_s[i]` seconds after the
-    entry's warm-up began. Without blocks both arrays are empty.
+    entry's warm-up began; its process was switched off `block_preempted[i]` times against its
+    will. Without blocks these arrays are empty, and the last is where nobody counted.
     """
 
     latencies_ms: FloatArray
     block_first: IndexArray = field(default_factory=lambda: np.empty(0, np.int64))
     block_start_s: FloatArray = field(default_factory=lambda: np.empty(0, np.float64))
+    block_preempted: IndexArray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def blocks(self) -> list[FloatArray]:
         """The latencies block by block; one block where none are known."""
@@ -59,6 +61,8 @@ def encode(samples: RawSamples) -> bytes:
         if len(series.block_first):
             arrays[f"{name}/first"] = np.asarray(series.block_first, np.int64)
             arrays[f"{name}/start_s"] = np.asarray(series.block_start_s, np.float64)
+        if len(series.block_preempted):
+            arrays[f"{name}/preempted"] = np.asarray(series.block_preempted, np.int64)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **cast("dict[str, Any]", arrays))
     return buffer.getvalue()
@@ -92,6 +96,7 @@ def _series(arrays: Mapping[str, NDArray[Any]]) -> dict[tuple[int, Phase], Serie
             latencies,
             arrays.get(f"{name}/first", np.empty(0, np.int64)),
             arrays.get(f"{name}/start_s", np.empty(0, np.float64)),
+            arrays.get(f"{name}/preempted", np.empty(0, np.int64)),
         )
         _check(series)
         found[int(index), cast("Phase", phase)] = series
@@ -101,12 +106,15 @@ def _series(arrays: Mapping[str, NDArray[Any]]) -> dict[tuple[int, Phase], Serie
 def _check(series: Series) -> None:
     """Raise ValueError where arrays do not fit together: a plot or a comparison would mislead."""
     times, first, starts = series.latencies_ms, series.block_first, series.block_start_s
+    preempted = series.block_preempted
     right = (
         times.dtype == np.float64
         and first.dtype == np.int64
         and starts.dtype == np.float64
         and times.ndim == first.ndim == starts.ndim == 1
         and len(first) == len(starts)
+        and preempted.dtype == np.int64
+        and preempted.shape in ((0,), first.shape)
         and bool(np.isfinite(times).all() and np.isfinite(starts).all())
         and bool((times >= 0).all() and (np.diff(first) >= 0).all())
         and (not len(first) or (first[0] == 0 and first[-1] <= len(times)))

@@ -23,7 +23,12 @@ NotNegative = Annotated[int, Meta(ge=0)]
 
 
 class RunRecord(Record, frozen=True, kw_only=True):
-    """When and how the run was made. `started` is in UTC, `seconds` the wall time it took."""
+    """When and how the run was made. `started` is in UTC, `seconds` the wall time it took.
+
+    `tool_commit` is the commit of this program, where it is known; `input` what kind of numbers
+    the engines were given, which the plan's `input_seed` makes; `variables` are the environment
+    variables that change what frameworks do.
+    """
 
     id: str
     started: Annotated[datetime, Meta(tz=True)]
@@ -31,7 +36,10 @@ class RunRecord(Record, frozen=True, kw_only=True):
     ending: Ending
     name: str = ""
     tool_version: str = ""
+    tool_commit: str = ""
     command: str = ""
+    input: str = ""
+    variables: dict[str, str] = {}
 
 
 class ModelIdentity(Record, frozen=True, kw_only=True):

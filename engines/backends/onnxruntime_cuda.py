@@ -179,7 +179,6 @@ class CudaSession(OnnxRuntime):
         if (reason := trouble(ort, index)) is not None:
             raise WorkerError(*reason)
         self._held.callback(cuda.PrimaryContext(index).close)
-        self._free_before = cuda.memory()[0]
         self._allocate()
         self._held.callback(self._stop)
         self._refused = self._load_with_graph(ort) if self.job.options["cuda_graph"] else ""
@@ -358,9 +357,6 @@ class CudaSession(OnnxRuntime):
                 times["compute"].append(events[2].ms_since(events[1]))
                 times["copy_out"].append(events[3].ms_since(events[2]))
         return times
-
-    def device_bytes(self) -> int:
-        return max(0, self._free_before - cuda.memory()[0])
 
     def facts(self) -> Facts:
         in_force = self._session.get_provider_options()[CUDA]

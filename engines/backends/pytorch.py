@@ -310,11 +310,11 @@ class EagerCuda(Backend):
             times["enqueue"].append((after - before) * MS_PER_NS)
         return times
 
-    def device_bytes(self) -> int:
+    def memory(self) -> dict[str, int]:
         """What torch's allocator has held at most; the context's own memory is not in it."""
         import torch
 
-        return int(torch.cuda.max_memory_reserved())
+        return {"allocator_peak": int(torch.cuda.max_memory_reserved())}
 
     def close(self) -> None:
         import torch

@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.backends import build_engine, open_backend, probe_backend
-from engines.worker import accuracy, inputs
+from engines.worker import accuracy, clock, inputs, processors
 from engines.worker.failure import WorkerError
 from engines.worker.loop import timed_loop
+from engines.worker.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engines.backends.base import Backend
+    from engines.backends.base import Backend, Facts
     from engines.worker.session import Session
 
 Request = dict[str, Any]
@@ -75,9 +76,14 @@ def load(request: Request, session: Session) -> Result:
         "load_ms": load_ms,
         "compile_ms": compile_ms,
         "first_inference_ms": first_ms,
-        "facts": backend.facts(),
+        "facts": facts_of(backend),
         "versions": backend.versions(),
     }
+
+
+def facts_of(backend: Backend) -> Facts:
+    """What really runs, and on which processors."""
+    return backend.facts() | processors.facts()
 
 
 def check(request: Request, session: Session) -> Result:
@@ -98,15 +104,20 @@ def check(request: Request, session: Session) -> Result:
 
 
 def measure(request: Request, session: Session) -> Result:
-    """Run the timed loop, for warm-up or for real, until its limit or until told to stop."""
+    """Run the timed loop, for warm-up, for real or for the energy of it, until its limit or until
+    told to stop."""
     backend = loaded(session)
     phase = request["phase"]
     if session.origin_ns is None:
         session.origin_ns = time.perf_counter_ns()
-    session.say("progress", phase=phase)
+    session.say("progress", phase=phase, clock=clock.word(session.origin_ns))
+    usage = Usage()
 
     def deliver(start_s: float, latencies_ms: NDArray[np.float64]) -> None:
-        session.say("samples", latencies_ms.astype("<f8").tobytes(), phase=phase, start_s=start_s)
+        disturbed = usage.since()
+        samples = latencies_ms.astype("<f8").tobytes()
+        session.say("samples", samples, phase=phase, start_s=start_s, **disturbed)
+        usage.restart()
 
     outcome = timed_loop(
         backend.infer,
@@ -118,9 +129,9 @@ def measure(request: Request, session: Session) -> Result:
     )
     return {
         **outcome._asdict(),
-        "facts": backend.facts(),
+        "facts": facts_of(backend),
         "peak_host_bytes": peak_host_bytes(),
-        "device_bytes": backend.device_bytes(),
+        "memory": backend.memory(),
     }
 
 

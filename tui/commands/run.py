@@ -66,6 +66,7 @@ def main(arguments: argparse.Namespace) -> int:
         )
         saved, problem = save(profile, recorder, arguments)
     print_report(saved or profile, arguments.format)
+    say_what_does_not_count(profile.results)
     for trouble in (failure, problem):
         if trouble is not None:
             raise trouble
@@ -147,13 +148,15 @@ def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availabili
 
 
 def exit_code(profile: Profile, control: Control) -> int:
-    """0 done, 1 an engine outside its tolerance, 3 nothing or not all measured, 130 stopped."""
+    """0 done, 1 an engine outside its tolerance, 130 stopped; 3 nothing or not all measured, or
+    measured under conditions that void it."""
     if control.cancelled:
         return EXIT_INTERRUPTED
     statuses = [result.status for result in profile.results]
     if "invalid" in statuses:
         return EXIT_REGRESSION
-    if "failed" in statuses or "ok" not in statuses:
+    disturbed = any(one.conditions and one.conditions.invalid for one in profile.results)
+    if "failed" in statuses or "ok" not in statuses or disturbed:
         return EXIT_INVALID
     return EXIT_OK
 
@@ -162,6 +165,13 @@ def say_why_cpu(result: EngineResult) -> None:
     """On a machine with a GPU nobody should take figures of the CPU for the GPU's."""
     if reason := result.facts.get("instead_of_cuda"):
         narrate(f"{result.label} ran on the CPU: {reason}")
+
+
+def say_what_does_not_count(results: Iterable[EngineResult]) -> None:
+    """Why a run ends with exit code 3 though everything was measured."""
+    for result in results:
+        if result.conditions is not None and result.conditions.invalid:
+            narrate(f"{result.label} does not count: {result.conditions.sentences[0]}")
 
 
 def narrate(text: str) -> None:

@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tui.formats import byte_size, duration, milliseconds, rate
+from tui.screens.detail_rows import (
+    conditions_rows,
+    energy_rows,
+    memory_rows,
+    outlier_rows,
+)
+from tui.screens.detail_rows import pair as _pair
 from tui.widgets.panel import Row, row
 
 if TYPE_CHECKING:
     from engines.results import DeviceRecord, EngineResult, LatencyRecord
     from tui.live import LiveEntry
-
-NAME_WIDTH = 22
 
 
 def detail_lines(entry: LiveEntry) -> list[Row | str]:
@@ -27,6 +32,12 @@ def detail_lines(entry: LiveEntry) -> list[Row | str]:
     lines += ["", *_times(result)]
     if result.device is not None:
         lines += ["", *_on_the_device(result.device)]
+    if result.conditions is not None:
+        lines += ["", *conditions_rows(result.conditions)]
+    if result.memory is not None:
+        lines += ["", *memory_rows(result.memory)]
+    if result.energy is not None:
+        lines += ["", *energy_rows(result.energy)]
     if result.accuracy is not None:
         lines += ["", *_accuracy(result)]
     for title, table in (
@@ -38,10 +49,6 @@ def detail_lines(entry: LiveEntry) -> list[Row | str]:
             lines += ["", row((title, "heading"))]
             lines += [_pair(name.replace("_", " "), str(value)) for name, value in table.items()]
     return lines
-
-
-def _pair(name: str, value: str, note: str = "") -> Row:
-    return row((name.ljust(NAME_WIDTH), "muted"), value, (f"  {note}" if note else "", "muted"))
 
 
 def _outcome(result: EngineResult) -> Iterator[Row | str]:
@@ -67,8 +74,7 @@ def _latency(latency: LatencyRecord) -> Iterator[Row]:
     deviation = f"deviation {milliseconds(latency.stdev_ms)}"
     yield _pair("mean", milliseconds(latency.mean_ms), deviation)
     yield _pair("least, largest", f"{milliseconds(latency.min_ms)}, {milliseconds(latency.max_ms)}")
-    yield _pair("outliers", f"{latency.outliers_mild:,} mild, {latency.outliers_severe:,} severe",
-                "none is dropped")  # fmt: skip
+    yield from outlier_rows(latency)
 
 
 def _times(result: EngineResult) -> Iterator[Row]:
