@@ -33,9 +33,9 @@ class Rapl:
         return int((package / "energy_uj").read_text())
 
 
-def find(folder: Path = FOLDER) -> Rapl | str:
+def find(folder: Path | None = None) -> Rapl | str:
     """The counters of this machine, or why there are none to read."""
-    zones = sorted(folder.glob("intel-rapl:*"))
+    zones = sorted((folder or FOLDER).glob("intel-rapl:*"))
     packages = [zone for zone in zones if zone.name.count(":") == 1 and _is_package(zone)]
     if not packages:
         return "not measurable: this machine shows no counter of its processors' energy (RAPL)"

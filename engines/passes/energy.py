@@ -188,7 +188,7 @@ def judge(
     if any(after < before for (_, before), (_, after) in pairwise(inside)):
         return EnergyRecord(source=source, reason="the counter went back in the middle")
     (first_ns, first_j), (last_ns, last_j) = inside[0], inside[-1]
-    seconds, joules = (last_ns - first_ns) / NS_PER_S, last_j - first_j
+    seconds, joules = (last_ns - first_ns) / NS_PER_S, float(last_j - first_j)
     before, after = requests.done_by([first_ns, last_ns])
     n = float(after - before)
     reason = _too_short(len(inside) - 1, seconds, n)
