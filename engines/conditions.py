@@ -116,6 +116,7 @@ def judge(
     `origin_ns` is where the seconds of the entry's samples count from; `asleep_s` is how long the
     machine was suspended meanwhile.
     """
+    asleep_s = asleep_s if asleep_s >= LEAST_SLEEP_S else 0.0
     stretches = _stretches(log)
     shared = [
         _Stretch(before.time_ns, look.time_ns, frozenset((SHARED,)))
@@ -246,7 +247,7 @@ def _verdicts(shares: dict[str, float], asleep_s: float) -> Iterator[Condition]:
         share = shares[tag]
         if share > (0.0 if tag == SHARED else MOST_DISTURBED):
             yield verdict
-    if asleep_s >= LEAST_SLEEP_S:
+    if asleep_s:
         yield "SUSPENDED"
 
 
@@ -301,7 +302,7 @@ def _figures(readings: Sequence[GpuSample]) -> ConditionsRecord:
         power_max_w=max(power, default=None),
         temperature_max_c=max(known("temperature_c"), default=None),
         utilisation_median_percent=_median(known("utilisation_percent")),
-        reasons={name: count / len(masks) for name, count in seen.items()},
+        reasons={name: round(count / len(masks), 4) for name, count in seen.items()},
     )
 
 

@@ -94,7 +94,7 @@ def line_plot(
 ) -> Plot:
     """Latency over time in `width` x `height` cells; warm-up as dots, measuring as a line.
 
-    Each line ends in its engine's glyph. Exclamation marks along the top are over the times in
+    Each line ends in its engine's glyph. Exclamation marks along the bottom stand at the times in
     which it was disturbed. What is rare and far away is drawn at the end of the latency axis and
     counted. `log` chooses the axis; None leaves it to the data (see `scales`).
     """
@@ -185,13 +185,13 @@ class _Figure:
         self.points(points, marker, series.color if line else series.faint, line=line)
 
     def disturbances(self, series: LineSeries, x: Scale) -> None:
-        """Mark in the topmost row the cells over the times in which `series` was disturbed."""
+        """Mark in the lowest row, where hardly a latency is, when `series` was disturbed."""
         cells = max(1, self.columns // self._per_cell)
         marked: set[int] = set()
         for start, end in series.disturbed:
             first, last = (int(float(x.place(one)) * cells) for one in (start, end))
             marked.update(range(max(first, 0), min(last, cells - 1) + 1))
-        points = [((cell + 0.5) / cells, 1.0) for cell in sorted(marked)]
+        points = [((cell + 0.5) / cells, 0.0) for cell in sorted(marked)]
         self.points(points, "!", series.color, line=False)
 
     def end_glyph(self, series: LineSeries, x: Scale, y: Scale) -> None:

@@ -237,6 +237,12 @@ def test_a_profile_is_not_flooded_with_disturbances():
     assert found.throttled_share == 1.0
 
 
+def test_what_no_lid_was_closed_for_is_no_sleep():
+    found, _ = judge(ten_seconds(), log_of(five_a_second()), asleep_s=2e-6)
+    assert found.asleep_s == 0.0
+    assert found.verdicts == ()
+
+
 def test_sleep_is_a_verdict_with_and_without_a_gpu():
     assert sleeping(0.4) is None
     found = sleeping(12.0)

@@ -28,13 +28,16 @@ def outlier_rows(latency: LatencyRecord) -> Iterator[Row]:
 
 def conditions_rows(found: ConditionsRecord) -> Iterator[Row | str]:
     yield row(("The GPU while it was measured", "heading"))
-    for sentence in found.sentences:
-        yield row((f"! {sentence}", "warn"))
+    yield from (f"! {sentence}" for sentence in found.sentences)
     if not found.verdicts:
         yield pair("verdict", "clean")
-    if found.throttled_share or found.power_capped_share:
-        yield pair("throttled", f"{found.throttled_share:.0%} of the time")
-        yield pair("power-capped", f"{found.power_capped_share:.0%} of the time")
+    for name, share in (
+        ("throttled", found.throttled_share),
+        ("power-capped", found.power_capped_share),
+        ("shared", found.shared_share),
+    ):
+        if share:
+            yield pair(name, f"{100 * share:.0f} % of the time")
     if found.sm_clock_median_mhz is not None:
         extremes = f"{found.sm_clock_min_mhz:,.0f} to {found.sm_clock_max_mhz:,.0f} MHz"
         yield pair("SM clock, median", f"{found.sm_clock_median_mhz:,.0f} MHz", extremes)
@@ -48,8 +51,11 @@ def conditions_rows(found: ConditionsRecord) -> Iterator[Row | str]:
         yield pair("temperature, most", f"{found.temperature_max_c:.0f} °C")
     if found.utilisation_median_percent is not None:
         yield pair("utilisation, median", f"{found.utilisation_median_percent:.0f} %")
-    reasons = ", ".join(f"{name} {share:.0%}" for name, share in found.reasons.items())
-    yield pair("clock event reasons", reasons or "none", plural(found.readings, "reading"))
+    yield pair("readings", f"{found.readings:,}")
+    name = "clock event reasons"
+    for reason, share in found.reasons.items():
+        yield pair(name, reason, f"in {100 * share:.0f} % of the readings")
+        name = ""
     for other in found.others:
         yield pair("also on the GPU", other)
 
@@ -57,7 +63,7 @@ def conditions_rows(found: ConditionsRecord) -> Iterator[Row | str]:
 def memory_rows(found: MemoryRecord) -> Iterator[Row]:
     yield row(("GPU memory, by who says so", "heading"))
     for name, value, note in (
-        ("device", found.device_delta, "what the whole GPU had less of at its most"),
+        ("device", found.device_delta, "what the GPU had less of, at most"),
         ("process", found.process, "what the driver counts for the worker"),
         ("allocator, peak", found.allocator_peak, "what the framework's allocator held"),
         ("engine's weights", found.weights, "as TensorRT states them"),

@@ -36,8 +36,8 @@ class LatencyPanel(PlotView, can_focus=True):
     """
 
     HELP = (
-        "Each engine's latency as it is measured. Dots are warm-up, which does not count; ! is over"
-        " times in which heat, a power limit or another process is known to have disturbed it."
+        "Each engine's latency as it is measured. Dots are warm-up, which does not count; ! marks"
+        " the times in which heat, a power limit or another process is known to have disturbed it."
     )
 
     def __init__(self, *, ascii_only: bool | None = None, id: str | None = "latency") -> None:  # noqa: A002
