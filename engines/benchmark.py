@@ -137,7 +137,8 @@ class Benchmark:
         taken = self._taken
         asleep_s = taken.asleep_ns / 1e9
         if self._watch is None or taken.timeline is None:
-            return conditions.sleeping(asleep_s), [""] * len(taken.times)
+            problem = self._monitor.problem if self._monitor is not None and self._gpu else ""
+            return conditions.unwatched(asleep_s, problem), [""] * len(taken.times)
         return conditions.judge(taken.times, self._watch.log(), taken.timeline.origin_ns, asleep_s)
 
     def _energy(self, worker: WorkerProcess) -> Generator[Event, None, dict[str, Any]]:

@@ -165,11 +165,14 @@ def outlier_causes(
     return {cause: count for cause, count in causes.items() if count}
 
 
-def sleeping(asleep_s: float) -> ConditionsRecord | None:
-    """The conditions of an entry that no GPU was watched for, None for nothing to say."""
-    if asleep_s < LEAST_SLEEP_S:
-        return None
-    return ConditionsRecord(verdicts=("SUSPENDED",), asleep_s=asleep_s)
+def unwatched(asleep_s: float, problem: str = "") -> ConditionsRecord | None:
+    """The conditions of an entry that no GPU was read for, None where there is nothing to say.
+
+    `problem` is why its GPU could not be read; empty for an entry on the CPU.
+    """
+    if asleep_s >= LEAST_SLEEP_S:
+        return ConditionsRecord(verdicts=("SUSPENDED",), asleep_s=asleep_s, problem=problem)
+    return ConditionsRecord(problem=problem) if problem else None
 
 
 def _stretches(log: GpuLog) -> list[_Stretch]:

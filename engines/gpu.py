@@ -135,7 +135,7 @@ class Gpu:
         return min((one for one in (highest, chosen) if one), default=None)
 
     def sample(self) -> GpuSample:
-        """A reading. On an H200 it takes 12 microseconds (docs/measuring.md)."""
+        """A reading. On an H200 it takes 12 microseconds (docs/performance.md)."""
         nvml = self._nvml
         memory = self._ask("nvmlDeviceGetMemoryInfo")
         rates = self._ask("nvmlDeviceGetUtilizationRates")

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 
 from engines.gpus import GpuFacts, Gpus, GpuSample
+from engines.pinning import own_processors
 from engines.plan import Record
-from engines.worker import processors
-from engines.worker.processors import allowed_processors, physical_cores
+from engines.worker.processors import governor, physical_cores, smt
 
 CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
 CGROUP_MEMORY_NOW = Path("/sys/fs/cgroup/memory.current")
@@ -63,6 +63,7 @@ class TelemetrySample:
 
 def describe_machine() -> Machine:
     """This machine, as a profile records it."""
+    here = own_processors()
     with Gpus() as gpus:
         return Machine(
             hostname=platform.node(),
@@ -71,11 +72,11 @@ def describe_machine() -> Machine:
             architecture=platform.machine(),
             python=platform.python_version(),
             cpu=_cpu_name(),
-            physical_cores=physical_cores(),
-            logical_cores=len(allowed_processors()),
+            physical_cores=physical_cores(here),
+            logical_cores=len(here),
             memory_bytes=memory_limit(),
-            governor=processors.governor(allowed_processors()),
-            smt=processors.smt(),
+            governor=governor(here),
+            smt=smt(),
             driver=gpus.driver,
             cuda=gpus.cuda,
             gpus=gpus.facts(),

@@ -1,7 +1,7 @@
 """Reads GPUs while entries are measured on them: in the driver's process, never in a worker's.
 
 A thread takes the cheap readings five times a second, which moved no percentile of a 0.6 ms
-inference (docs/measuring.md), and the counters of throttled time once a second. What may take the
+inference (docs/performance.md), and the counters of throttled time once a second. What may take the
 driver's lock for longer, the list of processes, is asked at the edges of measurements alone.
 """
 
@@ -38,6 +38,7 @@ class Monitor:
 
     def __init__(self, period_s: float = PERIOD_S) -> None:
         self._period_s = period_s
+        self.problem = ""
         self._gpus: Gpus | None = None
         self._watched: dict[str, _Watched] = {}
         self._thread: threading.Thread | None = None
@@ -46,13 +47,14 @@ class Monitor:
     def watch(self, uuid: str, worker: int) -> Watch | None:
         """Begin to read the GPU `uuid` for the process `worker`, which has loaded nothing yet.
 
-        None where NVML does not answer or lists no such GPU.
+        None where NVML does not answer or lists no such GPU: `problem` then says so.
         """
         if self._gpus is None:
             self._gpus = Gpus()
         if uuid not in self._watched:
             gpu = self._gpus.find(uuid)
             if gpu is None:
+                self.problem = self._gpus.problem or f"NVML lists no GPU {uuid}"
                 return None
             self._watched[uuid] = _Watched(gpu)
         self._start()

@@ -12,12 +12,20 @@ from engines.worker.processors import allowed_processors, parse, written
 # With fewer processors there is none to spare for the driver.
 LEAST_TO_PART = 4
 
+# What this process may run on when it is not kept off some of it.
+_all: list[int] = []
+
+
+def own_processors() -> list[int]:
+    """The processors that this process may use, those included that it keeps off just now."""
+    return _all or allowed_processors()
+
 
 def check(cpus: str) -> None:
     """Raise UsageError where `cpus`, such as "0-3,8", names none, or one that is not here."""
     if not cpus:
         return
-    allowed = allowed_processors()
+    allowed = own_processors()
     here = f"expected some of {written(allowed)}"
     named = parse(cpus)
     if not named:
@@ -43,11 +51,13 @@ def driver_kept_off(cpus: str) -> Iterator[None]:
     if not cpus or len(free) < LEAST_TO_PART or not rest:
         yield
         return
+    _all[:] = sorted(free)
     _move(rest)
     try:
         yield
     finally:
         _move(free)
+        _all.clear()
 
 
 def _move(processors: set[int]) -> None:

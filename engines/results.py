@@ -155,10 +155,12 @@ class ConditionsRecord(Record, frozen=True, kw_only=True):
     say when it was, the longest of them. `reasons` maps each clock event reason that was seen, by
     NVML's name or as a hexadecimal bit where this program knows none, to the share of readings
     that showed it. `others` names the other processes that were seen on the GPU, be it that they
-    only held memory. `asleep_s` is how long the machine was suspended meanwhile.
+    only held memory. `asleep_s` is how long the machine was suspended meanwhile. `problem` says why
+    nothing could be read at all.
     """
 
     readings: int = 0
+    problem: str = ""
     verdicts: tuple[Condition, ...] = ()
     throttled_share: float = 0.0
     power_capped_share: float = 0.0

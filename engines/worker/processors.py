@@ -18,19 +18,20 @@ def allowed_processors() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def physical_cores() -> int:
-    """Physical cores among the allowed processors, no more than the container's CPU quota.
+def physical_cores(numbers: list[int] | None = None) -> int:
+    """Physical cores among these processors (the allowed ones), no more than the container's quota.
 
     Two hardware threads of a core count once: they share the units that convolutions use.
     """
+    numbers = allowed_processors() if numbers is None else numbers
     cores: set[str] = set()
-    for number in allowed_processors():
+    for number in numbers:
         topology = CPU_FOLDER / f"cpu{number}" / "topology"
         try:
             package = (topology / "physical_package_id").read_text().strip()
             core = (topology / "core_id").read_text().strip()
         except OSError:
-            return min(len(allowed_processors()), quota())
+            return min(len(numbers), quota())
         cores.add(f"{package}/{core}")
     return max(1, min(len(cores), quota()))
 

@@ -16,7 +16,7 @@ from engines.conditions import (
     Look,
     judge,
     outlier_causes,
-    sleeping,
+    unwatched,
 )
 from engines.gpu import GpuSample
 
@@ -244,8 +244,8 @@ def test_what_no_lid_was_closed_for_is_no_sleep():
 
 
 def test_sleep_is_a_verdict_with_and_without_a_gpu():
-    assert sleeping(0.4) is None
-    found = sleeping(12.0)
+    assert unwatched(0.4) is None
+    found = unwatched(12.0)
     assert found is not None
     assert found.verdicts == ("SUSPENDED",)
     assert found.invalid

@@ -97,6 +97,7 @@ def test_no_polling_at_all_is_possible(gpu):
 def test_a_gpu_that_nvml_does_not_list_is_not_watched(gpu):
     with Monitor() as monitor:
         assert monitor.watch("GPU-another", os.getpid()) is None
+        assert monitor.problem == "NVML lists no GPU GPU-another"
 
 
 def test_a_machine_without_nvml_has_nothing_to_watch():
@@ -282,6 +283,15 @@ def test_a_gpu_that_still_idles_is_waited_for_and_not_for_ever(tiny, with_gpu, m
     result = measured(tiny, measurement, wake)
     assert result.warm_up.n > 0
     assert time.monotonic() - began < 60.0
+
+
+def test_a_gpu_that_can_not_be_read_says_why(tiny, with_gpu):
+    with_gpu.uuid = "GPU-another"
+    result = measured(tiny)
+    assert result.status == "ok"
+    assert result.conditions.problem == f"NVML lists no GPU {UUID}"
+    assert result.conditions.sm_clock_median_mhz is None
+    assert result.memory is None
 
 
 def test_an_entry_on_the_cpu_has_no_gpu_conditions(tiny, gpu):

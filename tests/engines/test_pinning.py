@@ -11,6 +11,7 @@ from engines import pinning
 from engines.control import Control
 from engines.errors import UsageError, WorkerFailed
 from engines.events import EngineFinished
+from engines.machine import describe_machine
 from engines.plan import EngineSpec, Measurement, RunPlan
 from engines.process import WorkerProcess
 from engines.runner import run
@@ -114,6 +115,7 @@ def test_the_driver_leaves_pinned_processors_and_comes_back(monkeypatch):
     try:
         with pinning.driver_kept_off(str(first)):
             assert affinities() == {frozenset(others)}, "threads that are there already move too"
+            assert describe_machine().logical_cores == len(others) + 1, "the machine is the same"
         assert affinities() == free
         with pytest.raises(ZeroDivisionError), pinning.driver_kept_off(str(first)):
             raise ZeroDivisionError

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from engines.results import ConditionsRecord, EnergyRecord, LatencyRecord, MemoryRecord
 from tui.formats import byte_size, plural
 from tui.widgets.panel import Row, row
+
+if TYPE_CHECKING:
+    from engines.results import ConditionsRecord, EnergyRecord, LatencyRecord, MemoryRecord
 
 NAME_WIDTH = 22
 
@@ -29,6 +32,9 @@ def outlier_rows(latency: LatencyRecord) -> Iterator[Row]:
 def conditions_rows(found: ConditionsRecord) -> Iterator[Row | str]:
     yield row(("The GPU while it was measured", "heading"))
     yield from (f"! {sentence}" for sentence in found.sentences)
+    if found.problem:
+        yield f"Nothing could be read: {found.problem}"
+        return
     if not found.verdicts:
         yield pair("verdict", "clean")
     for name, share in (
