@@ -114,12 +114,17 @@ class _Watched:
             if self.since_edge() >= EDGE_EVERY_NS:
                 self._count()
 
-    def mark(self, *, worked: bool) -> list[GpuProcess]:
-        """A reading, an edge and a look at the processes, now; returns those."""
+    def mark(self, *, worked: bool, came: int | None = None) -> list[GpuProcess]:
+        """A reading, an edge and a look at the processes, now; returns those.
+
+        `came` is a worker of ours that has loaded its engine since the look before.
+        """
         with self._lock:
             self.readings.append(self.gpu.sample())
             self._count()
             users = self.gpu.processes()
+            if came is not None:
+                self.neighbours.came(came, users)
             self._look(users, worked)
             return users
 
@@ -173,8 +178,7 @@ class Watch:
 
     def loaded(self) -> None:
         """The worker has loaded its engine and holds the GPU from now on."""
-        users = self._watched.mark(worked=False)
-        self._watched.neighbours.came(self._worker, users)
+        self._watched.mark(worked=False, came=self._worker)
         drawn = [one.power_w for one in self._mine() if one.power_w is not None]
         idle = [*drawn, *([] if self.idle_w is None else [self.idle_w])]
         self._watched.idle_w = min(idle, default=None)

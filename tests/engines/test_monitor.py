@@ -192,6 +192,15 @@ def test_a_list_that_the_container_hides_accuses_nobody():
     assert known.computing([], {}, worked=True) == []
 
 
+def test_a_run_in_a_container_that_gives_the_hosts_numbers_is_clean(gpu):
+    with Monitor(period_s=0) as monitor:
+        watch = monitor.watch(UUID, 77)
+        gpu.processes, gpu.shares = [(NOBODY, 500 * MIB)], {NOBODY: 95}
+        watch.loaded()
+        watch.mark(worked=True)
+        assert [(one.others, one.computed) for one in watch.log().looks] == [((), ())] * 3
+
+
 def test_where_the_worker_is_seen_nobody_else_is_taken_for_it():
     known = Neighbours()
     known.coming(77, [])
