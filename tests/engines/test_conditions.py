@@ -183,6 +183,15 @@ def test_a_block_longer_than_a_stretch_is_disturbed_by_any_of_its_stretches():
     assert found.throttled_share == 1.0
 
 
+def test_a_block_over_an_edge_belongs_to_the_stretch_that_holds_most_of_it():
+    hot = log_of(five_a_second(lambda at: {"throttle_reasons": 0x40 if 1 <= at < 2 else 0}))
+    mostly_before, mostly_in = (
+        Block(7 * S // 10, 11 * S // 10, 9),
+        Block(9 * S // 10, 13 * S // 10, 9),
+    )
+    assert judge([mostly_before, mostly_in], hot)[1] == ["", THROTTLED]
+
+
 def test_a_measurement_of_a_moment_is_judged_by_the_stretch_around_it():
     log = GpuLog(
         [reading(0.0, throttle_reasons=0x40), reading(0.06, throttle_reasons=0x40)],
@@ -210,6 +219,13 @@ def test_another_process_shares_the_gpu_only_while_it_computes():
     found, _ = judge(ten_seconds(), idle)
     assert found.verdicts == ()
     assert found.others == ("notebook (process 7)",)
+
+
+def test_a_neighbour_of_a_moment_is_a_neighbour():
+    looks = [Look(0), Look(S // 2, ("x",), ("x",)), Look(10 * S)]
+    found, _ = judge(ten_seconds(), log_of(five_a_second(), looks=looks))
+    assert found.shared_share == pytest.approx(0.05)
+    assert found.verdicts == ("SHARED GPU",)
 
 
 def test_verdicts_do_not_hide_each_other():

@@ -34,6 +34,8 @@ def test_another_clock_is_tied_by_the_arrival_of_its_word():
 def test_a_kernel_that_tells_no_name_has_none(monkeypatch, tmp_path):
     monkeypatch.setattr(clock, "BOOT_ID", tmp_path / "none")
     assert clock.identity() == ""
+    said = ClockWord(clock="", now_ns=9 * S, origin_ns=5 * S)
+    assert not timeline.tie(said, 1000 * S).exact, "two that tell no name are not of one name"
 
 
 def test_another_process_of_this_machine_reads_the_same_clock():
