@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 from engines.errors import UsageError
@@ -11,6 +12,8 @@ from engines.worker.processors import allowed_processors, parse, written
 
 # With fewer processors there is none to spare for the driver.
 LEAST_TO_PART = 4
+# The most that Linux can be built for (CONFIG_NR_CPUS on x86-64).
+LAST_PROCESSOR = 8191
 
 # What this process may run on when it is not kept off some of it.
 _all: list[int] = []
@@ -27,6 +30,8 @@ def check(cpus: str) -> None:
         return
     allowed = own_processors()
     here = f"expected some of {written(allowed)}"
+    if max(map(int, re.findall(r"\d+", cpus)), default=0) > LAST_PROCESSOR:
+        raise UsageError(f"cpus is '{cpus}', which names more than Linux can have", hint=here)
     named = parse(cpus)
     if not named:
         raise UsageError(f"cpus is '{cpus}', which names no processor", hint=here)

@@ -55,6 +55,8 @@ def test_what_can_not_be_had_is_refused_with_what_can():
     assert here in caught.value.hint
     with pytest.raises(UsageError, match="names no processor"):
         pinning.check("3-1")
+    with pytest.raises(UsageError, match="more than Linux can have"):
+        pinning.check("0-99999999999999")
 
 
 def test_a_run_on_processors_that_are_not_here_starts_nothing(tiny):
