@@ -37,7 +37,7 @@ def check(cpus: str) -> None:
         raise UsageError(f"cpus is '{cpus}', which names no processor", hint=here)
     if missing := [number for number in named if number not in allowed]:
         raise UsageError(
-            f"cpus is '{cpus}', but this process may not run on processor {written(missing)}",
+            f"cpus names processor {written(missing)}, which this process may not use",
             hint=here,
         )
 
