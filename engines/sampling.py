@@ -113,7 +113,7 @@ def sample(
         began_s = start_s if began_s is None else began_s
         taken.add(block, start_s + float(block.sum()) / 1000.0, began_s)
         taken.note(block, message)
-        yield Samples(job, entry, phase, start_s, block, message["preempted"])
+        yield Samples(job, entry, phase, start_s, block, preempted=message["preempted"])
         if ended is not None and not told and time.monotonic() >= decide_at:
             decide_at = time.monotonic() + DECIDE_EVERY_S
             if ended():
