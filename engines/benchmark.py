@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from engines.conditions import Block
 from engines.errors import Cancelled, InferTuiError
 from engines.events import Event, Progress
 from engines.monitor import Monitor, Watch
-from engines.passes import energy, split
+from engines.passes import energy, split, throughput
 from engines.plan import EngineSpec, Measurement
 from engines.process import WorkerProcess
 from engines.results import (
@@ -64,6 +64,7 @@ class Benchmark:
         self._monitor, self._gpu = monitor, gpu
         self._watch: Watch | None = None
         self._taken = Taken()
+        self._rewarm = Taken()
         self._found: dict[str, Any] = {}
 
     def steps(self, worker: WorkerProcess) -> Steps:
@@ -91,6 +92,44 @@ class Benchmark:
         self._found["accuracy"] = msgspec.convert(checked, AccuracyRecord)
         yield from self._warm_up(worker)
 
+    def turn(self, worker: WorkerProcess, in_round: int, rewarm_seconds: float) -> Steps:
+        """One block while other engines wait for theirs, right after a re-warm that is not counted.
+
+        Raises as `steps` does.
+        """
+        plan = self._measurement
+        yield from self._sample(
+            worker,
+            "measuring",
+            self._taken,
+            None,
+            in_round=in_round,
+            detail=f"round {in_round + 1} of {plan.blocks}",
+            rewarm_seconds=rewarm_seconds,
+            seconds=plan.block_seconds,
+        )
+        yield Progress(self.job, "waiting for its turn")
+
+    @property
+    def peak_host_bytes(self) -> int:
+        """The largest that the worker has been so far, 0 before its warm-up ended."""
+        return int(self._found.get("peak_host_bytes", 0))
+
+    def end_turns(self, *, stopped: bool) -> None:
+        """There are no more rounds, or the user has `stopped` them: record how it ended."""
+        plan, done = self._measurement, len(self._taken.rounds)
+        asked = f"{plan.blocks} blocks of {plan.block_seconds:g} s were asked for"
+        self._found["stop"] = StopRecord(
+            reason=Cancelled().message if stopped else asked,
+            seconds=self._taken.seconds,
+            unmet=(f"{done} of {plan.blocks} blocks",) if done < plan.blocks else (),
+        )
+
+    @property
+    def turns(self) -> Mapping[int, NDArray[np.float64]]:
+        """The latencies of each round so far, in ms."""
+        return self._taken.by_round()
+
     def extra_passes(self, worker: WorkerProcess) -> Steps:
         """What is asked of the engine besides its latency, by requests that no sample counts.
 
@@ -102,11 +141,18 @@ class Benchmark:
             passes["device_times"] = lambda: split.steps(worker, self.job, mean_s)
         if self._measurement.energy:
             passes["energy"] = lambda: self._energy(worker)
+        if in_flight := self._measurement.in_flight:
+            # The last: what stands beside the engine would show in any other pass.
+            passes["throughput"] = lambda: throughput.steps(
+                worker, self.job, self.spec.batch, in_flight, self._load_fields
+            )
         for name, one in passes.items():
             if worker.cancelled:
                 return
             try:
-                self._found |= yield from one()
+                found = yield from one()
+                facts = {**self._found.get("facts", {}), **found.pop("facts", {})}
+                self._found |= {**found, "facts": facts}
             except InferTuiError as error:
                 self._found["facts"] = {**self._found["facts"], f"{name}_failed": error.message}
 
@@ -243,8 +289,9 @@ class Benchmark:
         ended: Callable[[], bool] | None,
         **limits: Any,
     ) -> Steps:
+        both: dict[str, Taken] = {"warm-up": self._rewarm, phase: taken}
         found = yield from sample(
-            worker, self.job, self.entry, phase, taken, ended, self._watch, **limits
+            worker, self.job, self.entry, phase, both, ended, watch=self._watch, **limits
         )
         self._found |= {name: found[name] for name in ("facts", "peak_host_bytes")}
         memory: MemoryRecord | None = self._found.get("memory")

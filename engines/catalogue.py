@@ -92,7 +92,8 @@ class Engine:
     """One engine of the catalogue.
 
     `precisions` maps each device it can use to the precisions it has there. `needs_onnx` engines
-    load an exported ONNX file, `needs_build` ones an engine file built from it.
+    load an exported ONNX file, `needs_build` ones an engine file built from it. Of engines that are
+    `profiled_by_host` the profiler has only the host's clock, on every device.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Engine:
     options: tuple[Option, ...] = ()
     needs_onnx: bool = False
     needs_build: bool = False
+    profiled_by_host: bool = False
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -218,6 +220,7 @@ ONNXRUNTIME = Engine(
         GPU,
     ),
     needs_onnx=True,
+    profiled_by_host=True,
 )
 
 BUILDER_OPTIONS = (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engines.plan import RunPlan
 from engines.results import EngineResult
 
-JobKind = Literal["weights", "summary", "reference", "export", "build", "benchmark"]
+JobKind = Literal["weights", "summary", "reference", "export", "build", "benchmark", "layers"]
 Phase = Literal[
     "starting",
     "loading",
@@ -27,8 +27,11 @@ Phase = Literal[
     "checking",
     "warm-up",
     "measuring",
+    "waiting for its turn",
     "timing the device",
     "reading the energy",
+    "profiling",
+    "throughput",
 ]
 Ending = Literal["complete", "stopped", "failed"]
 
@@ -73,8 +76,10 @@ class Progress:
 class Samples:
     """A block of latencies in milliseconds, in the order they were taken.
 
-    `start_s` is when its first inference began, in seconds since the job's warm-up began.
-    `preempted` counts the involuntary context switches of the worker while it was taken.
+    `start_s` is when its first inference began, in seconds since the job's warm-up began. Of an
+    engine that takes turns with others `round` counts from 0, and the warm-up in a round is the
+    re-warm before its block; what comes before the rounds has none. `preempted` counts the
+    involuntary context switches of the worker while it was taken.
     """
 
     job: str
@@ -82,7 +87,17 @@ class Samples:
     phase: Literal["warm-up", "measuring"]
     start_s: float
     latencies_ms: NDArray[np.float64]
+    round: int | None = None
     preempted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStarted:
+    """Round `round` of `rounds`, counted from 0: each entry of `order` measures a block in turn."""
+
+    round: int
+    rounds: int
+    order: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +147,7 @@ Event = (
     | JobStarted
     | Progress
     | Samples
+    | RoundStarted
     | JobDone
     | JobFailed
     | EngineFinished

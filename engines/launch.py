@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -60,11 +61,16 @@ def own_temporary(folder: Path) -> dict[str, str]:
 
 
 def start(
-    folder: Path, log: BinaryIO, environment: str = "", cpus: str = ""
+    folder: Path,
+    log: BinaryIO,
+    environment: str = "",
+    settings: Mapping[str, str] | None = None,
+    cpus: str = "",
 ) -> subprocess.Popen[bytes]:
     """Start a worker that speaks the protocol on its standard input and output.
 
-    It keeps to the processors `cpus`, such as "0-3,8", where any are named.
+    `settings` are environment variables that this one worker has beside all others' own. It keeps
+    to the processors `cpus`, such as "0-3,8", where any are named.
 
     Its working folder is `folder`, empty and ours, so that a relative entry of PYTHONPATH means
     nothing of the user's. It leads a session and process group of its own: a Ctrl-C in the
@@ -76,7 +82,7 @@ def start(
         stdout=subprocess.PIPE,
         stderr=log,
         cwd=folder,
-        env={**variables(environment), **own_temporary(folder)},
+        env={**variables(environment), **own_temporary(folder), **(settings or {})},
         start_new_session=True,
         bufsize=0,
     )

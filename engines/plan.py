@@ -6,6 +6,7 @@ entry of the user's own configuration file, and that file alone says which inter
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -26,6 +27,8 @@ ARTICLE_ITERATIONS = 100
 Positive = Annotated[int, Meta(ge=1)]
 # Each request in flight has an engine of its own; beyond this a GPU is full of them.
 InFlight = Annotated[int, Meta(ge=1, le=64)]
+# Linux can be built for 8192 processors at most (NR_CPUS).
+LAST_PROCESSOR = 8191
 # A day: what is longer is a slip of the finger, and infinity no clock can hold.
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -88,9 +91,13 @@ class Measurement(Record, frozen=True, kw_only=True):
     median is known: see `engines.statistics.StopRule`. Times are in seconds.
 
     With `interleave` all engines stay loaded and take turns: `blocks` blocks of `block_seconds`
-    each, in random order, so that what the machine drifts by hits all alike. `energy` adds a pass
-    that reads the GPU's energy counter, `in_flight` one for each number of requests in flight.
-    `cpus` pins the workers to these logical processors, such as "0-3,8"; empty leaves them free.
+    each, in random order, so that what the machine drifts by hits all alike; the blocks then say
+    when it ends, so `iterations` and `seconds` can't be given as well. Each engine is compared
+    with the first: medians that differ by less than `threshold`, a share, are the same.
+
+    `energy` adds a pass that reads the GPU's energy counter, `in_flight` one for each number of
+    requests in flight. `cpus` pins the workers to these logical processors, such as "0-3,8"; empty
+    leaves them free. Raises ValueError for options that contradict each other.
     """
 
     iterations: Positive | None = None
@@ -106,9 +113,37 @@ class Measurement(Record, frozen=True, kw_only=True):
     # asks for (docs/tools.md there). A second spans ten steps of the energy and throttle counters.
     blocks: Annotated[int, Meta(ge=6, le=1000)] = 9
     block_seconds: Seconds = 1.0
+    threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.01
     energy: bool = False
     in_flight: tuple[InFlight, ...] = ()
-    cpus: Annotated[str, Meta(pattern=r"^(\d+(-\d+)?(,\d+(-\d+)?)*)?$")] = ""
+    cpus: str = ""
+
+    def __post_init__(self) -> None:
+        if self.interleave and (self.iterations is not None or self.seconds is not None):
+            given = "iterations" if self.iterations is not None else "seconds"
+            raise ValueError(
+                f"interleave and {given} are both given; blocks and block_seconds say how long"
+                " engines that take turns are measured"
+            )
+        processors(self.cpus)
+
+
+def processors(cpus: str) -> tuple[int, ...]:
+    """The logical processors that a list such as "0-3,8" names, in order; none for an empty one.
+
+    Raises ValueError that says what was found and what was expected.
+    """
+    found: set[int] = set()
+    for part in cpus.split(",") if cpus else ():
+        limits = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part, re.ASCII)
+        first, last = (int(limits[1]), int(limits[2] or limits[1])) if limits else (1, 0)
+        if not first <= last <= LAST_PROCESSOR:
+            raise ValueError(
+                f"cpus is '{cpus}', expected numbers of processors and ranges of them, such as"
+                f" 0-3,8, none above {LAST_PROCESSOR}"
+            )
+        found.update(range(first, last + 1))
+    return tuple(sorted(found))
 
 
 class RunPlan(Record, frozen=True, kw_only=True):

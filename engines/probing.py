@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from engines import environments, paths
 from engines.control import Control
 from engines.errors import Cancelled, InferTuiError, WorkerFailed
+from engines.plan import EngineSpec
 from engines.process import WorkerProcess
-from engines.registry import CATALOGUE, Availability, Question
+from engines.registry import CATALOGUE, Availability, Question, questions_of
+
+Answers = Mapping[Question, Availability]
 
 
 def every_question(named: Iterable[str] | None = None) -> tuple[Question, ...]:
@@ -28,6 +31,18 @@ def every_question(named: Iterable[str] | None = None) -> tuple[Question, ...]:
         for engine in CATALOGUE
         if device in engine.devices
     )
+
+
+def answers_about(
+    specs: Iterable[EngineSpec], known: Iterable[Availability], control: Control
+) -> Answers:
+    """What must be known before `specs` can run: what is `known`, and answers to the rest."""
+    answers = {one.question: one for one in known if one.readiness != "checking"}
+    wanted = dict.fromkeys(question for spec in specs for question in questions_of(spec))
+    missing = [question for question in wanted if question not in answers]
+    for answer in probe(missing, control) if missing else ():
+        answers[answer.question] = answer
+    return answers
 
 
 def probe(

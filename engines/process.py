@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -43,6 +43,9 @@ DOING = {
     "building": "building the engine",
     "inspecting": "inspecting the engine",
     "times": "timing the device",
+    "layers": "timing its layers",
+    "profiling": "timing its layers",
+    "throughput": "measuring throughput",
     "reference": "computing the FP32 reference",
     "load": "loading",
     "check": "checking its outputs",
@@ -67,10 +70,10 @@ SIGNAL_HINTS: dict[int, str] = {
 class WorkerProcess:
     """One child process that answers one request at a time.
 
-    It runs under the user's interpreter `environment`, by default under this one, and on the
-    processors `cpus` where any are named. After a stop that brings no answer within `patience_s`
-    it is killed. Use it as a context manager: leaving it ends the process and everything that it
-    started.
+    It runs under the user's interpreter `environment`, by default under this one, with `settings`
+    added to its environment variables, and on the processors `cpus` where any are named. After a
+    stop that brings no answer within `patience_s` it is killed. Use it as a context manager:
+    leaving it ends the process and everything that it started.
     `took_s` is how long the worker was busy with the last request that it answered.
     """
 
@@ -82,6 +85,7 @@ class WorkerProcess:
         control: Control,
         environment: str = "",
         patience_s: float = PATIENCE_S,
+        settings: Mapping[str, str] | None = None,
         cpus: str = "",
     ) -> None:
         self.log = log
@@ -98,7 +102,7 @@ class WorkerProcess:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as file:
                 self._log_start = file.tell()
-                self._process = launch.start(self._folder, file, environment, cpus)
+                self._process = launch.start(self._folder, file, environment, settings, cpus)
         except InferTuiError:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -251,17 +255,22 @@ class WorkerProcess:
             return WorkerFailed(
                 f"the worker closed its stream while {self._doing}", log_tail=self.log_tail()
             )
+        kind = "error"
         if code < 0:
             what, hint = f"was killed by {signal_name(-code)}", SIGNAL_HINTS.get(-code, "")
             if -code == signal.SIGKILL and oom_kills() > self._oom_kills:
                 hint = "the machine ran out of memory; choose a smaller batch"
+                kind = "out-of-memory"
         else:
             what, hint = f"ended with exit code {code}", "its last words are in the log"
             if self._doing == "starting" and (words := self.log_tail().splitlines()):
                 # An interpreter that can't run a worker at all says why in its last line.
                 hint = words[-1]
         return WorkerFailed(
-            f"the worker {what} while {self._doing}", hint=hint, log_tail=self.log_tail()
+            f"the worker {what} while {self._doing}",
+            hint=hint,
+            log_tail=self.log_tail(),
+            kind=kind,
         )
 
     def log_tail(self) -> str:

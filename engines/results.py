@@ -70,12 +70,14 @@ class AccuracyRecord(Record, frozen=True, kw_only=True):
 
 
 class DeviceRecord(Record, frozen=True, kw_only=True):
-    """Where the time of a request goes: medians in milliseconds over `n` extra requests.
+    """Where the time of a request goes, in milliseconds, by `n` extra requests.
 
     The copies and the computation are between device events on the engine's stream; `enqueue_ms`
-    is host time for handing the computation to the stream. `host_ms` is the host time of these
-    same requests, and `unaccounted_ms` what the three parts leave of it, so that the four add up.
-    Taken apart from the latency samples, because recording events costs host time.
+    is host time for handing the computation to the stream, and part of none of them. `host_ms` is
+    the host time of these same requests, and `unaccounted_ms` what the three parts leave of it.
+    Each is the mean over the middle half of the requests by host time, so that the four add up
+    (see `engines.backends.split.summary`). Taken apart from the latency samples, because recording
+    events costs host time.
     """
 
     n: int
@@ -123,18 +125,20 @@ class EnergyRecord(Record, frozen=True, kw_only=True):
 
 
 class ThroughputRecord(Record, frozen=True, kw_only=True):
-    """A pass with `in_flight` requests under way at any time, each on a stream of its own.
+    """A pass with `in_flight` requests under way at any time, each on an engine of its own.
 
     `per_second` counts inferences (images); the percentiles are of the latency of one request,
-    from its handing over to its answer, None below their sample floors.
+    from its handing over to its answer, None below their sample floors. `n` requests were answered
+    in `seconds`. Where nothing could be measured `per_second` is None and `reason` says why.
     """
 
     in_flight: int
-    n: int
-    seconds: float
-    per_second: float
+    n: int = 0
+    seconds: float = 0.0
+    per_second: float | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
+    reason: str = ""
 
 
 Condition = Literal["THROTTLED", "POWER-CAPPED", "SHARED GPU", "SUSPENDED"]

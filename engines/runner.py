@@ -8,7 +8,6 @@ import secrets
 import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,30 +16,21 @@ import msgspec
 
 from engines import environments, paths, pinning, registry
 from engines.artifacts import Artifact, Cache
-from engines.benchmark import Benchmark
-from engines.building import have_engine, with_gpu_users
+from engines.building import have_engine
 from engines.control import Control
+from engines.entry import Entry, Made, load_request
 from engines.errors import Cancelled, InferTuiError, UsageError
-from engines.events import (
-    EngineFinished,
-    Event,
-    JobDone,
-    JobFailed,
-    JobStarted,
-    RunFinished,
-    RunStarted,
-)
+from engines.events import EngineFinished, Event, RunFinished, RunStarted
+from engines.interleaving import Interleaving
 from engines.machine import memory_available
 from engines.model import facts_of
 from engines.monitor import Monitor
-from engines.plan import Device, EngineSpec, Precision, RunPlan, unique_labels
+from engines.plan import Device, EngineSpec, OptionValue, Precision, RunPlan, unique_labels
 from engines.preparation import Preparation
-from engines.probing import probe
-from engines.process import WorkerProcess
-from engines.registry import Availability, Question
+from engines.probing import Answers, answers_about
+from engines.registry import Availability
 from engines.results import EngineResult
 
-Answers = Mapping[Question, Availability]
 Events = Generator[Event, None, None]
 
 # Enough images for top-1 agreement to be told to 2 %, few enough to take about a second.
@@ -70,14 +60,6 @@ def run(plan: RunPlan, control: Control, known: Iterable[Availability] = ()) -> 
     return Run(plan, control, known).events()
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What one entry's engine is loaded from, besides the weights."""
-
-    onnx: Artifact | None = None
-    engine: Artifact | None = None
-
-
 NOTHING_MADE = Made()
 # By the index of the entry; an error where its conversion failed.
 Conversions = dict[int, "Made | InferTuiError"]
@@ -89,7 +71,8 @@ class Run:
     def __init__(self, plan: RunPlan, control: Control, known: Iterable[Availability]) -> None:
         self._plan = self._asked = plan
         self._control = control
-        self._answers = {one.question: one for one in known if one.readiness != "checking"}
+        self._known = tuple(known)
+        self._answers: Answers = {}
         self._id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         self._logs = new_log_folder(self._id)
         self._cache = Cache()
@@ -97,7 +80,7 @@ class Run:
     def events(self) -> Events:
         began = time.monotonic()
         ending: Any = "complete"
-        self._ask_missing()
+        self._answers = answers_about(self._plan.engines, self._known, self._control)
         self._plan = resolve(self._plan, self._answers)
         labels = unique_labels(self._plan.engines)
         yield RunStarted(self._plan, labels, self._id)
@@ -111,15 +94,6 @@ class Run:
         if self._control.cancelled:
             ending = "stopped"
         yield RunFinished(ending, time.monotonic() - began)
-
-    def _ask_missing(self) -> None:
-        """Ask about the engines that nobody has asked about yet."""
-        wanted = dict.fromkeys(
-            question for spec in self._plan.engines for question in registry.questions_of(spec)
-        )
-        missing = [question for question in wanted if question not in self._answers]
-        for answer in probe(missing, self._control) if missing else ():
-            self._answers[answer.question] = answer
 
     def _jobs(self, labels: tuple[str, ...]) -> Events:
         ready = [index for index, spec in enumerate(self._plan.engines) if self._ready(spec)]
@@ -141,16 +115,36 @@ class Run:
             made = yield from self._onnx_files(making, weights, ready)
         made = yield from self._engine_files(made, ready)
         with pinning.driver_kept_off(self._plan.measurement.cpus), Monitor() as self._monitor:
-            for index in ready:
-                spec, label = self._plan.engines[index], labels[index]
-                found = made.get(index, NOTHING_MADE)
-                if self._control.cancelled:
-                    yield EngineFinished(index, self._not_run(spec, label, Cancelled()))
-                elif isinstance(found, InferTuiError):
-                    yield EngineFinished(index, self._not_run(spec, label, found))
-                else:
-                    reference = references[self._images(index)]
-                    yield from self._one(index, label, weights, found, reference)
+            yield from self._measured(labels, ready, weights, made, references)
+
+    def _measured(
+        self,
+        labels: tuple[str, ...],
+        ready: list[int],
+        weights: Artifact,
+        made: Conversions,
+        references: Mapping[int, Artifact],
+    ) -> Events:
+        """Measure what is made, one entry after another or by turns."""
+        entries = []
+        for index in ready:
+            spec, label = self._plan.engines[index], labels[index]
+            found = made.get(index, NOTHING_MADE)
+            if isinstance(found, InferTuiError):
+                yield EngineFinished(index, self._not_run(spec, label, found))
+            else:
+                reference = references[self._images(index)]
+                entries.append(self._entry(index, label, weights, found, reference))
+        if self._plan.measurement.interleave:
+            turns = Interleaving(entries, self._plan.measurement, self._id, self._control)
+            yield from turns.events()
+            return
+        for entry in entries:
+            if self._control.cancelled:
+                stopped = self._not_run(entry.spec, entry.label, Cancelled())
+                yield EngineFinished(entry.index, stopped)
+            else:
+                yield from entry.alone()
 
     def _gpu_bytes(self) -> int | None:
         """The memory of the GPU that engines run on, None where there is none."""
@@ -215,82 +209,32 @@ class Run:
                 made[index] = error
         return made
 
-    def _one(
+    def _entry(
         self, index: int, label: str, weights: Artifact, made: Made, reference: Artifact
-    ) -> Events:
-        """One engine, from its worker's first word to its result."""
+    ) -> Entry:
         spec = self._plan.engines[index]
-        job = f"benchmark {index}"
-        log = self._logs / f"{index}-{spec.engine}.log"
-        # max-autotune takes minutes where another mode takes seconds.
-        mode = registry.find(spec.engine).settings(spec).get("mode", "")
-        slot = f"{spec.engine}-{spec.device}-{spec.precision}-b{spec.batch}-{mode}".rstrip("-")
-        benchmark = Benchmark(
-            job=job,
-            entry=index,
+        return Entry(
+            index=index,
             label=label,
             spec=spec,
             measurement=self._plan.measurement,
-            load=self._load_request(spec, weights, made),
+            load=load_request(self._plan, spec, weights, made, self._cache),
             reference=str(reference.path),
+            log=self._logs / f"{index}-{spec.engine}.log",
+            weights=weights,
+            made=made,
+            cache=self._cache,
+            control=self._control,
             monitor=self._monitor,
             gpu=self._answer(spec).gpu_uuid(spec),
+            facts=self._reason_for_cpu(index),
         )
-        began = time.monotonic()
-        yield JobStarted(
-            job,
-            "benchmark",
-            label,
-            index,
-            expected_s=self._cache.last_seconds("benchmark", slot),
-            log=str(log),
-        )
-        error: InferTuiError | None = None
-        try:
-            cpus = self._plan.measurement.cpus
-            with WorkerProcess(log, self._control, spec.environment, cpus=cpus) as worker:
-                yield from benchmark.steps(worker)
-        except InferTuiError as caught:
-            error = with_gpu_users(caught)
-        result = with_artifacts(benchmark.result(error), weights, made)
-        result = self._with_reason_for_cpu(index, result)
-        if result.load_ms is not None:
-            ready_s = (result.load_ms + (result.compile_ms or 0.0)) / 1000.0
-            self._cache.remember("benchmark", slot, ready_s)
-        if error is None or isinstance(error, Cancelled):
-            yield JobDone(job, "benchmark", time.monotonic() - began, entry=index)
-        else:
-            tail = getattr(error, "log_tail", "")
-            yield JobFailed(job, "benchmark", error.message, error.hint, index, tail)
-        yield EngineFinished(index, result)
 
-    def _load_request(self, spec: EngineSpec, weights: Artifact, made: Made) -> dict[str, Any]:
-        model = self._plan.model
-        return {
-            "engine": spec.engine,
-            "device": spec.device,
-            "precision": spec.precision,
-            "batch": spec.batch,
-            "options": registry.find(spec.engine).settings(spec),
-            "model": msgspec.to_builtins(model),
-            "input_size": model.input_size,
-            "input_seed": self._plan.input_seed,
-            "weights": str(weights.path),
-            "onnx": str(made.onnx.path) if made.onnx else "",
-            "engine_file": str(made.engine.path) if made.engine else "",
-            "cache": str(self._cache.root / "inductor"),
-        }
-
-    def _with_reason_for_cpu(self, index: int, result: EngineResult) -> EngineResult:
-        """Say why an entry that was free to use the GPU ran on the CPU."""
-        asked = self._asked.engines[index]
-        if asked.device != "auto" or result.spec.device != "cpu":
-            return result
-        answer = self._answers.get((asked.engine, "cuda", asked.environment))
-        reason = (answer.reason or answer.refuses(asked)) if answer else ""
-        if not reason:
-            return result
-        return msgspec.structs.replace(result, facts={**result.facts, "instead_of_cuda": reason})
+    def _reason_for_cpu(self, index: int) -> dict[str, OptionValue]:
+        """The fact why an entry that was free to use the GPU runs on the CPU, if it does."""
+        device = self._plan.engines[index].device
+        reason = why_cpu(self._asked.engines[index], device, self._answers)
+        return {"instead_of_cuda": reason} if reason else {}
 
     def _ready(self, spec: EngineSpec) -> bool:
         return can_run(spec, spec.device, self._answers)
@@ -315,21 +259,6 @@ class Run:
         return EngineResult(
             label=label, spec=spec, status=status, reason=error.message, hint=error.hint
         )
-
-
-def with_artifacts(result: EngineResult, weights: Artifact, made: Made) -> EngineResult:
-    """Add what the engine was made from, and how long each conversion took."""
-    digests = {"weights": weights.meta.facts["digest"]}
-    if made.onnx:
-        digests["onnx"] = made.onnx.meta.sha256
-    if made.engine:
-        digests["engine"] = made.engine.meta.sha256
-    return msgspec.structs.replace(
-        result,
-        artifacts=digests,
-        export_ms=made.onnx.meta.seconds * 1000.0 if made.onnx else None,
-        build_ms=made.engine.meta.seconds * 1000.0 if made.engine else None,
-    )
 
 
 def resolve(plan: RunPlan, answers: Answers) -> RunPlan:
@@ -359,6 +288,14 @@ def can_run(spec: EngineSpec, device: Device, answers: Answers) -> bool:
     """Whether `spec` can run on `device`, by what its interpreter answered."""
     answer = answers.get((spec.engine, device, spec.environment))
     return answer is not None and answer.ready and not answer.refuses(spec)
+
+
+def why_cpu(asked: EngineSpec, device: Device, answers: Answers) -> str:
+    """Why `asked`, which was free to use the GPU, came to the CPU; empty where it did not."""
+    if asked.device != "auto" or device != "cpu":
+        return ""
+    answer = answers.get((asked.engine, "cuda", asked.environment))
+    return (answer.reason or answer.refuses(asked)) if answer else ""
 
 
 def checked_images(batch: int) -> int:

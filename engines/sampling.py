@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,8 +28,10 @@ Phase = Literal["warm-up", "measuring"]
 class Taken:
     """The samples of one phase so far, and the wall time they took in seconds.
 
-    `times` says of each block when it was taken and what disturbed its process; `timeline` is the
-    worker's, and `asleep_ns` how long the machine was suspended in between.
+    `rounds` counts those of each round, in order, where the engine takes turns with others; the
+    turns of the others are not in `seconds`. `times` says of each block when it was taken and what
+    disturbed its process; `timeline` is the worker's, and `asleep_ns` how long the machine was
+    suspended in between.
     """
 
     blocks: list[NDArray[np.float64]] = field(default_factory=list)
@@ -38,11 +40,15 @@ class Taken:
     times: list[Block] = field(default_factory=list)
     timeline: Timeline | None = None
     asleep_ns: int = 0
+    rounds: dict[int, int] = field(default_factory=dict)
 
-    def add(self, block: NDArray[np.float64], end_s: float, began_s: float) -> None:
+    def add(self, block: NDArray[np.float64], seconds: float, in_round: int | None = None) -> None:
+        """Take in a block; `seconds` is what they all have taken by its end."""
         self.blocks.append(block)
         self.n += len(block)
-        self.seconds = end_s - began_s
+        self.seconds = seconds
+        if in_round is not None:
+            self.rounds[in_round] = self.rounds.get(in_round, 0) + len(block)
 
     def note(self, block: NDArray[np.float64], message: Message) -> None:
         """Tie a block that has just come to the driver's clock."""
@@ -57,6 +63,12 @@ class Taken:
         if len(self.blocks) != 1:
             self.blocks = [np.concatenate(self.blocks) if self.blocks else np.empty(0)]
         return self.blocks[0]
+
+    def by_round(self) -> dict[int, NDArray[np.float64]]:
+        """The latencies of each round; empty where the engine took no turns."""
+        edges = np.cumsum(list(self.rounds.values()))
+        parts = np.split(self.all(), edges[:-1]) if self.rounds else []
+        return dict(zip(self.rounds, parts, strict=True))
 
 
 def ask(
@@ -78,20 +90,25 @@ def sample(
     job: str,
     entry: int,
     phase: Phase,
-    taken: Taken,
-    ended: Callable[[], bool] | None,
+    taken: Mapping[str, Taken],
+    ended: Callable[[], bool] | None = None,
+    *,
     watch: Watch | None = None,
+    in_round: int | None = None,
+    detail: str = "",
     **limits: Any,
 ) -> Generator[Event, None, dict[str, Any]]:
     """Let the worker measure until its limits or until `ended` says so; announce each block.
 
-    The samples are added to `taken`; returns what the worker says of the engine at the end. The
-    GPU that `watch` reads is looked at before and after.
+    The samples are added to `taken`, by their phase: a re-warm comes before what counts. `in_round`
+    is the round of a turn among others. The GPU that `watch` reads is looked at before and after.
+    Returns what the worker says of the engine at the end.
     """
     if watch is not None:
         watch.mark()
     asking = worker.ask("measure", phase=phase, **limits)
-    began_s: float | None = None
+    # By phase: when the first block began, after how many seconds of earlier turns.
+    began: dict[str, tuple[float, float]] = {}
     asleep_ns = timeline.asleep_ns()
     decide_at, told = time.monotonic() + DECIDE_EVERY_S, False
     while True:
@@ -100,20 +117,24 @@ def sample(
         except StopIteration as answer:
             result: dict[str, Any] = answer.value
             # The two clocks behind it are read one after the other, so it may seem to fall.
-            taken.asleep_ns += max(0, timeline.asleep_ns() - asleep_ns)
+            taken[phase].asleep_ns += max(0, timeline.asleep_ns() - asleep_ns)
             if watch is not None:
                 watch.mark(worked=True)
             return result
         if message["event"] == "progress":
-            taken.timeline = timeline.tie(message["clock"])
-            yield Progress(job, message["phase"])
+            tied = timeline.tie(message["clock"])
+            for one in taken.values():
+                one.timeline = tied
+            yield Progress(job, message["phase"], detail)
             continue
         block = np.frombuffer(payload, dtype="<f8")
-        start_s = float(message["start_s"])
-        began_s = start_s if began_s is None else began_s
-        taken.add(block, start_s + float(block.sum()) / 1000.0, began_s)
-        taken.note(block, message)
-        yield Samples(job, entry, phase, start_s, block, preempted=message["preempted"])
+        start_s, part = float(message["start_s"]), message["phase"]
+        so_far = taken[part]
+        began_s, before_s = began.setdefault(part, (start_s, so_far.seconds))
+        seconds = before_s + start_s + float(block.sum()) / 1000.0 - began_s
+        so_far.add(block, seconds, in_round)
+        so_far.note(block, message)
+        yield Samples(job, entry, part, start_s, block, in_round, message["preempted"])
         if ended is not None and not told and time.monotonic() >= decide_at:
             decide_at = time.monotonic() + DECIDE_EVERY_S
             if ended():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,9 @@ from engines.errors import (
     UsageError,
 )
 from engines.results import EngineResult
+from engines.soundness import caveats, unfit
 from engines.statistics import Verdict
 from profiles import differences
-from profiles.figures import unsettled
 from profiles.reading import read_profile
 from profiles.samples import RawSamples, Series
 from profiles.schema import Profile
@@ -63,7 +62,7 @@ class EntryComparison:
     @property
     def reasons(self) -> tuple[str, ...]:
         """The verdict's own reason first, then what else a reader must know."""
-        return (self.judgement.why, *self.judgement.caveats)
+        return tuple(one.text for one in self.judgement.reasons)
 
     @property
     def regressed(self) -> bool:
@@ -93,11 +92,16 @@ class ProfileComparison:
     @property
     def exit_code(self) -> int:
         """1 if any entry regressed, otherwise 3 if any can't be told, otherwise 0."""
-        if any(entry.regressed for entry in self.entries):
-            return EXIT_REGRESSION
-        if any(entry.verdict is Verdict.UNCLEAR for entry in self.entries):
-            return EXIT_INVALID
-        return EXIT_OK
+        return exit_code_of(self.entries)
+
+
+def exit_code_of(entries: Sequence[EntryComparison]) -> int:
+    """1 if any of `entries` regressed, otherwise 3 if any can't be told, otherwise 0."""
+    if any(entry.regressed for entry in entries):
+        return EXIT_REGRESSION
+    if any(entry.verdict is Verdict.UNCLEAR for entry in entries):
+        return EXIT_INVALID
+    return EXIT_OK
 
 
 def compare_files(a: Path | str, b: Path | str, threshold: float = THRESHOLD) -> ProfileComparison:
@@ -108,8 +112,8 @@ def compare_files(a: Path | str, b: Path | str, threshold: float = THRESHOLD) ->
     """
     first, second = read_profile(a), read_profile(b)
     notes: list[str] = []
-    samples_a = _samples_or_note(first, a, notes)
-    samples_b = _samples_or_note(second, b, notes)
+    samples_a = samples_or_note(first, a, notes)
+    samples_b = samples_or_note(second, b, notes)
     return compare_profiles(first, second, samples_a, samples_b, threshold, notes)
 
 
@@ -212,27 +216,17 @@ def _compare(
 ) -> EntryComparison:
     basis: Basis = "nothing"
     if b.latency is None:
-        judgement = unclear(f"B has no measurement: {_why_not(b)}")
+        judgement = unclear("not-measured", f"B has no measurement: {_why_not(b)}")
     elif samples_a is not None and samples_b is not None:
-        found = from_samples(samples_a.latencies_ms, samples_b.latencies_ms, threshold)
-        judgement, basis = found, "samples"
+        judgement, basis = from_samples(samples_a, samples_b, threshold), "samples"
     else:
         judgement, basis = from_intervals(a, b, threshold), "saved intervals"
-    caveats = (*judgement.caveats, *_doubts(a, b))
-    judgement = dataclasses.replace(judgement, caveats=caveats)
-    return EntryComparison(a.label, a, b, _unless_unsettled(judgement, a, b), basis)
-
-
-def _unless_unsettled(judgement: Judgement, a: EngineResult, b: EngineResult) -> Judgement:
-    """`judgement`, but UNCLEAR where a side was still changing when its measurement began.
-
-    The change of such a run is not the engine's; its figures stay, for a reader to see.
-    """
-    for side, one in (("A", a), ("B", b)):
-        if one.warm_up is not None and not one.warm_up.settled:
-            why = f"{side}: {unsettled(one.warm_up)}; measure it again on a quieter machine"
-            return dataclasses.replace(judgement, verdict=Verdict.UNCLEAR, why=why)
-    return judgement
+    sides = ((a, "A"), (b, "B"))
+    judgement = judgement.known(
+        [doubt for one, side in sides for doubt in unfit(one, side)],
+        [caveat for one, side in sides for caveat in caveats(one, side)],
+    )
+    return EntryComparison(a.label, a, b, judgement, basis)
 
 
 def _why_not(result: EngineResult) -> str:
@@ -249,23 +243,13 @@ def _without_baseline(
     return tuple(neither), tuple(new)
 
 
-def _doubts(a: EngineResult, b: EngineResult) -> list[str]:
-    """What a reader of the verdict must know besides the figures."""
-    doubts = []
-    for side, one in (("A", a), ("B", b)):
-        if one.status == "invalid":
-            doubts.append(f"{side} is outside its tolerance: {one.reason}")
-        elif one.status != "ok" and one.latency is not None:
-            doubts.append(f"{side} {one.status} after {one.latency.n} samples: {one.reason}")
-    return doubts
-
-
 def _measured(samples: RawSamples | None, entry: int) -> Series | None:
     found = samples.get((entry, "measuring")) if samples else None
     return found if found is not None and len(found.latencies_ms) else None
 
 
-def _samples_or_note(profile: Profile, path: Path | str, notes: list[str]) -> RawSamples:
+def samples_or_note(profile: Profile, path: Path | str, notes: list[str]) -> RawSamples:
+    """The samples of `profile`; where they can't be read none, and `notes` says why."""
     try:
         return read_samples(profile, path)
     except FileError as error:

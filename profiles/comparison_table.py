@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engines.results import EngineResult
-from engines.statistics import Verdict
 from profiles import figures
 from profiles.comparison import EntryComparison, ProfileComparison
 from profiles.document import Document, Note
 from profiles.entry_columns import entry_columns
 from profiles.schema import Profile
-from profiles.table import Cell, Colour, Column
-
-_COLOURS: dict[Verdict, Colour] = {
-    Verdict.FASTER: "good",
-    Verdict.SLOWER: "bad",
-    Verdict.SAME: "",
-    Verdict.UNCLEAR: "doubt",
-}
+from profiles.table import Cell, Column
+from profiles.verdict_words import headline, how_measured, interval, notes_on, ratio, verdict
 
 
 def comparison_document(comparison: ProfileComparison) -> Document:
@@ -27,18 +20,20 @@ def comparison_document(comparison: ProfileComparison) -> Document:
     names = entry_columns([entry.a for entry in entries])
     return Document(
         title=[
-            f"A: {_title(comparison.a)}",
-            f"B: {_title(comparison.b)}",
+            headline(entries, comparison.exit_code),
+            f"A: {run_title(comparison.a)}",
+            f"B: {run_title(comparison.b)}",
             *filter(None, [names.common]),
         ],
         warnings=_warnings(comparison),
         columns=[*names.columns, *_columns(entries, comparison.threshold)],
-        notes=[*map(Note, names.legend), *(note for entry in entries for note in _notes(entry))],
+        notes=[*map(Note, names.legend), *(note for entry in entries for note in notes_on(entry))],
         sections=_sections(comparison),
     )
 
 
-def _title(profile: Profile) -> str:
+def run_title(profile: Profile) -> str:
+    """Which run it is: its title, machine and time."""
     run = profile.run
     return f"{profile.heading} on {profile.machine.hostname}, {run.started:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -66,9 +61,9 @@ def _columns(entries: Sequence[EntryComparison], threshold: float) -> list[Colum
     return [
         _percentile("A p50", a, 50, 1),
         _percentile("B p50", b, 50, 1),
-        Column("ratio", [Cell(_ratio(entry)) for entry in entries], notes=[meaning]),
-        Column("95 % interval", [Cell(_interval(entry)) for entry in entries], 2),
-        Column("verdict", [_verdict(entry) for entry in entries], numeric=False),
+        Column("ratio", [Cell(ratio(entry)) for entry in entries], notes=[meaning]),
+        Column("95 % interval", [Cell(interval(entry)) for entry in entries], 2),
+        Column("verdict", [verdict(entry) for entry in entries], numeric=False),
         _percentile("A p99", a, 99, 3),
         _percentile("B p99", b, 99, 3),
         Column("A inf/s", figures.throughputs(a), 4),
@@ -86,39 +81,13 @@ def _percentile(
     return Column(heading, cells, priority, notes=notes)
 
 
-def _ratio(entry: EntryComparison) -> str:
-    return "" if entry.ratio is None else f"{entry.ratio:.3f}"
-
-
-def _interval(entry: EntryComparison) -> str:
-    return "" if entry.interval is None else "{:.3f} to {:.3f}".format(*entry.interval)
-
-
-def _verdict(entry: EntryComparison) -> Cell:
-    if entry.b.status == "invalid":
-        return Cell(f"{entry.verdict.name}, INVALID", "bad")
-    return Cell(entry.verdict.name, _COLOURS[entry.verdict])
-
-
-def _notes(entry: EntryComparison) -> list[Note]:
-    colour = _COLOURS[entry.verdict]
-    # The table itself says why a clear verdict is what it is.
-    reasons = entry.reasons if entry.verdict is Verdict.UNCLEAR else entry.judgement.caveats
-    if not reasons:
-        return []
-    return [Note(f"{entry.label}: {'; '.join(reasons)}", _hint(entry.a, entry.b), colour)]
-
-
-def _hint(a: EngineResult, b: EngineResult) -> str:
-    return next((one.hint for one in (b, a) if one.latency is None and one.hint), "")
-
-
 def _sections(comparison: ProfileComparison) -> list[tuple[str, Sequence[str]]]:
     named = [
         ("Only in A", comparison.only_in_a),
         ("Only in B", comparison.only_in_b),
         ("Measured in neither", comparison.not_measured),
         ("What differs besides", comparison.differences),
+        ("How measured", how_measured(comparison.a, comparison.b)),
         ("About the samples", comparison.notes),
     ]
     return [(heading, lines) for heading, lines in named if lines]

@@ -31,12 +31,20 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A table below the main one, under its own heading."""
+
+    heading: str
+    columns: Sequence[Column]
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """What a report says, before it is laid out.
 
-    `warnings` come first and loud; `notes` concern single rows; what the columns' figures mean
-    comes last. All text is made harmless on the way out: an engine's message may hold control
-    characters.
+    `warnings` come first and loud; `notes` concern single rows; `tables` follow them; what the
+    columns' figures mean comes last. All text is made harmless on the way out: an engine's message
+    may hold control characters.
     """
 
     title: Sequence[str]
@@ -44,11 +52,13 @@ class Document:
     warnings: Sequence[str] = ()
     notes: Sequence[Note] = ()
     sections: Sequence[tuple[str, Sequence[str]]] = ()
+    tables: Sequence[Table] = ()
 
     def to_text(self, width: int, *, colour: bool = False) -> str:
         """Lines of at most `width` columns, at least NARROWEST; ANSI colours only if asked for."""
         width = max(width, NARROWEST)
         columns = fitting(self.columns, width)
+        more = [(table.heading, fitting(table.columns, width)) for table in self.tables]
         parts = [
             [line for text in self.title for line in _wrapped(text, width)],
             [
@@ -59,12 +69,16 @@ class Document:
             text_lines(columns, width, colour=colour),
             [line for note in self.notes for line in _note_lines(note, width, colour)],
         ]
+        for heading, inner in more:
+            table = text_lines(inner, width, colour=colour)
+            parts.append([*_wrapped(heading, width), *table])
         for heading, lines in self.sections:
             parts.append([heading, *(line for text in lines for line in _item(text, width))])
+        shown = [column for inner in (columns, *(inner for _, inner in more)) for column in inner]
         parts.append(
             [
                 painted(line, "faint", colour)
-                for text in _column_notes(columns)
+                for text in _column_notes(shown)
                 for line in _wrapped(text, width)
             ]
         )
@@ -78,6 +92,10 @@ class Document:
         columns = fitting(self.columns)
         parts.append(markdown_lines(columns))
         parts.append([_bullet(f"{note.text}; {note.hint}".rstrip("; ")) for note in self.notes])
+        for table in self.tables:
+            inner = fitting(table.columns)
+            parts.append([f"**{markdown_text(table.heading)}**", "", *markdown_lines(inner)])
+            columns += inner
         for heading, lines in self.sections:
             parts.append([f"**{heading}**", "", *map(_bullet, lines)])
         meanings = [markdown_text(one_line(text)) for text in _column_notes(columns)]

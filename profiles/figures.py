@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from engines.results import EngineResult, LatencyRecord, PercentileRecord, WarmUpRecord
+from engines.results import EngineResult, LatencyRecord, PercentileRecord
 from profiles.table import Cell, Colour
 
 SIGNIFICANT = 4
@@ -70,9 +70,12 @@ def seconds(values_ms: Iterable[float | None]) -> list[Cell]:
 
 def throughputs(results: Iterable[EngineResult]) -> list[Cell]:
     """A column of inferences per second."""
-    return [
-        Cell(number(one.throughput, 0 if (one.throughput or 0) >= 100 else 1)) for one in results
-    ]
+    return [Cell(rate(one.throughput)) for one in results]
+
+
+def rate(per_second: float | None) -> str:
+    """Inferences per second in at least three digits; empty where there are none."""
+    return number(per_second, 0 if (per_second or 0) >= 100 else 1)
 
 
 def mebibytes(values: Iterable[int | None]) -> list[Cell]:
@@ -80,12 +83,19 @@ def mebibytes(values: Iterable[int | None]) -> list[Cell]:
     return [Cell("" if value is None else f"{value / MIB:,.0f}") for value in values]
 
 
+def cosine(value: float | None) -> str:
+    """A cosine in five decimals, cut: 1 is printed for 1 only."""
+    if value is None or not math.isfinite(value):
+        return "" if value is None else str(value)
+    return f"{math.floor(value * 1e5) / 1e5:.5f}"
+
+
 def cosines(results: Iterable[EngineResult]) -> list[Cell]:
-    """A column of the smallest cosine to the reference; cut, so that 1 is printed for 1 only."""
+    """A column of the cosine to the reference."""
     return [
         Cell("")
         if one.accuracy is None
-        else Cell(_cut(one.accuracy.cosine), "" if one.accuracy.within_tolerance else "bad")
+        else Cell(cosine(one.accuracy.cosine), "" if one.accuracy.within_tolerance else "bad")
         for one in results
     ]
 
@@ -139,13 +149,6 @@ def floor_notes(results: Iterable[EngineResult], percentile: float) -> list[str]
     return [f"p{percentile:g} needs {short[0][0]:,} samples (have {have})"]
 
 
-def unsettled(warm_up: WarmUpRecord) -> str:
-    """That a warm-up did not settle, and why."""
-    reason = warm_up.reason
-    said = "warm-up did not settle"
-    return reason if reason.startswith(said) else f"{said}: {reason}"
-
-
 def _milliseconds(record: PercentileRecord | None, places: int) -> Cell:
     if record is None:
         return Cell("")
@@ -159,9 +162,3 @@ def _half_width(record: PercentileRecord | None) -> str:
         return ""
     wider = max(record.value_ms - record.low_ms, record.high_ms - record.value_ms)
     return f"±{100 * wider / record.value_ms:.1f}%"
-
-
-def _cut(cosine: float) -> str:
-    if not math.isfinite(cosine):
-        return str(cosine)
-    return f"{math.floor(cosine * 1e5) / 1e5:.5f}"

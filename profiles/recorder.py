@@ -18,6 +18,7 @@ from engines.events import (
     Event,
     JobFailed,
     JobStarted,
+    RoundStarted,
     RunFinished,
     RunStarted,
     Samples,
@@ -26,7 +27,7 @@ from engines.machine import Machine
 from engines.plan import OptionValue, RunPlan
 from engines.results import EngineResult, StopRecord
 from engines.worker.inputs import KIND
-from profiles.samples import Phase, Series
+from profiles.samples import BEFORE_ROUNDS, Phase, Series
 from profiles.schema import Ending, ModelIdentity, Profile, RunRecord
 from profiles.validation import LARGEST_WHOLE
 
@@ -54,6 +55,7 @@ class Recorder:
         self._failures: dict[int, JobFailed] = {}
         self._begun: set[int] = set()
         self._series: dict[tuple[int, Phase], _GrowingSeries] = {}
+        self._rounds: list[tuple[int, ...]] = []
 
     @property
     def plan(self) -> RunPlan | None:
@@ -67,7 +69,9 @@ class Recorder:
                 series = self._series.get((entry, phase))
                 if series is None:
                     series = self._series[entry, phase] = _GrowingSeries()
-                series.append(event.latencies_ms, event.start_s, event.preempted)
+                series.append(event.latencies_ms, event.start_s, event.round, event.preempted)
+            case RoundStarted():
+                self._rounds.append(event.order)
             case RunStarted():
                 if self._plan is not None:
                     raise ValueError("a recorder takes one run")
@@ -114,6 +118,7 @@ class Recorder:
             command=command,
             input=KIND,
             variables=origin.variables(),
+            rounds=tuple(self._rounds),
         )
         return Profile(
             run=run,
@@ -177,8 +182,15 @@ class _GrowingSeries:
         self._block_first: list[int] = []
         self._block_start: list[float] = []
         self._preempted: list[int] = []
+        self._block_round: list[int] = []
 
-    def append(self, latencies_ms: NDArray[np.float64], start_s: float, preempted: int) -> None:
+    def append(
+        self,
+        latencies_ms: NDArray[np.float64],
+        start_s: float,
+        in_round: int | None,
+        preempted: int,
+    ) -> None:
         end = self.count + len(latencies_ms)
         if end > len(self._latencies):
             larger = np.empty(max(end, 2 * len(self._latencies)), np.float64)
@@ -188,16 +200,19 @@ class _GrowingSeries:
         self._block_first.append(self.count)
         self._block_start.append(start_s)
         self._preempted.append(preempted)
+        self._block_round.append(BEFORE_ROUNDS if in_round is None else in_round)
         self.count = end
 
     def view(self) -> Series:
         # Samples are only ever added behind the view's end, so it stays what it is.
         latencies = self._latencies[: self.count]
         latencies.flags.writeable = False
+        rounds = np.array(self._block_round, np.int64)
         return Series(
             latencies,
             np.array(self._block_first, np.int64),
             np.array(self._block_start),
+            rounds if (rounds != BEFORE_ROUNDS).any() else rounds[:0],
             np.array(self._preempted, np.int64),
         )
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engines.results import EngineResult
+from engines.soundness import unsettled
 from profiles import figures
 from profiles.document import Document, Note
 from profiles.entry_columns import entry_columns
-from profiles.figures import MIB
+from profiles.frontier import points_of
+from profiles.frontier_table import limit_notes
+from profiles.heading import title_lines
+from profiles.run_tables import more_notes, more_tables
 from profiles.schema import Profile
 from profiles.table import Cell, Column
+from profiles.verdict_words import BASELINE, COLOURS
 
-GIB = 1024 * MIB
 GPU_MEMORY = "GPU MiB: what the whole GPU had less of than before the engine was loaded"
 ENERGY = "mJ/inf: energy of one inference, of the whole GPU or all processors, idle power included"
 
@@ -22,25 +26,15 @@ def run_document(profile: Profile) -> Document:
     results = profile.results
     names = entry_columns(results)
     return Document(
-        title=[*_title(profile), *filter(None, [names.common])],
+        title=[*title_lines(profile), *filter(None, [names.common])],
         columns=[*names.columns, *_columns(results)],
         notes=[
             *map(Note, names.legend),
-            *(note for result in results for note in _notes(result)),
+            *limit_notes(points_of(results), profile.plan.max_latency_ms),
+            *(note for one in results for note in (*_notes(one), *more_notes(one, results))),
         ],
+        tables=more_tables(results, names.columns),
     )
-
-
-def _title(profile: Profile) -> list[str]:
-    run, machine = profile.run, profile.machine
-    cores = f"{machine.physical_cores} core{'s' * (machine.physical_cores != 1)}"
-    hardware = [machine.cpu, cores, *(gpu.name for gpu in machine.gpus)]
-    memory = f"{machine.memory_bytes / GIB:.0f} GiB"
-    return [
-        f"{profile.heading}, {run.started:%Y-%m-%d %H:%M:%S} UTC,"
-        f" {run.ending} after {run.seconds:.1f} s",
-        f"{machine.hostname}: {', '.join([*hardware, memory])}",
-    ]
 
 
 def _columns(results: Sequence[EngineResult]) -> list[Column]:
@@ -62,6 +56,7 @@ def _columns(results: Sequence[EngineResult]) -> list[Column]:
         Column("GPU ms", figures.computing(results), 5, notes=_computing_notes(results)),
         Column("inf/s", figures.throughputs(results), 3),
         _speed_ups(results),
+        *_verdicts(results),
         Column("load s", figures.seconds(one.load_ms for one in results), 11),
         Column("compile s", figures.seconds(one.compile_ms for one in results), 10),
         Column("export s", figures.seconds(one.export_ms for one in results), 13),
@@ -96,6 +91,35 @@ def _speed_ups(results: Sequence[EngineResult]) -> Column:
     return Column("speed-up", cells, 2, notes=[note])
 
 
+def _verdicts(results: Sequence[EngineResult]) -> list[Column]:
+    """The verdict on each entry of an interleaved run, and the ratio that it rests on."""
+    records = [one.versus for one in results]
+    baseline = next((one.baseline for one in records if one), None)
+    if baseline is None:
+        return []
+    threshold = next(one.threshold for one in records if one)
+    cells = [
+        Cell(one.versus.verdict, COLOURS[one.versus.verdict])
+        if one.versus
+        else Cell(BASELINE if one.label == baseline else "", "faint")
+        for one in results
+    ]
+    ratios = [Cell(f"{one.ratio:.3f}" if one and one.ratio else "") for one in records]
+    intervals = [
+        Cell(f"{one.low:.3f} to {one.high:.3f}" if one and one.low and one.high else "")
+        for one in records
+    ]
+    note = (
+        f"verdict: p50 of an image against {baseline}, by turns in random order;"
+        f" SAME is a change of less than {100 * threshold:g} %"
+    )
+    return [
+        Column("ratio", ratios, 6, notes=["ratio: of p50 of an image, with its 95 % interval"]),
+        Column("95 % interval", intervals, 6),
+        Column("verdict", cells, numeric=False, notes=[note]),
+    ]
+
+
 def _speed_up(result: EngineResult, baseline: EngineResult | None) -> str:
     """How many times less one inference takes than with `baseline`, by p50."""
     this, first = _p50_per_inference(result), _p50_per_inference(baseline)
@@ -114,12 +138,22 @@ def _notes(result: EngineResult) -> list[Note]:
         colour = figures.STATUS_COLOURS[result.status]
         why = f"{result.label}: {result.status}"
         notes.append(Note(f"{why}: {result.reason}" if result.reason else why, result.hint, colour))
-    if result.warm_up and not result.warm_up.settled:
-        why = f"{result.label}: {figures.unsettled(result.warm_up)}"
+    verdict_says = (
+        any("unsettled" in one for one in result.versus.reasons) if result.versus else False
+    )
+    if result.warm_up and not result.warm_up.settled and not verdict_says:
+        why = f"{result.label}: {unsettled(result.warm_up)}"
         notes.append(Note(why, "", "doubt"))
     if result.stop and result.stop.unmet:
         unmet = "; ".join(result.stop.unmet)
         notes.append(Note(f"{result.label}: {result.stop.reason}, without: {unmet}", "", "doubt"))
+    if result.versus:
+        # A clear verdict's own reason is in the table.
+        reasons = result.versus.reasons[result.versus.verdict != "UNCLEAR" :]
+        texts = [one.partition(": ")[2] for one in reasons]
+        if texts:
+            colour = COLOURS[result.versus.verdict]
+            notes.append(Note(f"{result.label}: {'; '.join(texts)}", "", colour))
     return [*notes, *_disturbances(result)]
 
 

@@ -3,7 +3,9 @@
 The file is a NumPy archive (`numpy.load` opens it): for each entry and phase, in order,
 `0/measuring` holds the latencies in milliseconds as float64, `0/measuring/first` the index at
 which each block of inferences begins, `0/measuring/start_s` when it began, in seconds since that
-entry's warm-up did, and `0/measuring/preempted` the involuntary context switches during it.
+entry's warm-up did, and `0/measuring/preempted` the involuntary context switches during it. Of an
+entry that took turns with others `0/measuring/round` holds the round of each block, counted from 0,
+and -1 for what came before the rounds.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ Phase = Literal["warm-up", "measuring"]
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 
+# The round of a block that was measured before they began.
+BEFORE_ROUNDS = -1
 # A hundred million latencies: far beyond any run, and what a hostile archive may unpack to.
 LARGEST_UNPACKED_BYTES = 800_000_000
 
@@ -32,13 +36,16 @@ class Series:
     """The latencies of one entry in one phase, in milliseconds, in the order they were taken.
 
     Block `i` begins at `latencies_ms[block_first[i]]` and at `block_start_s[i]` seconds after the
-    entry's warm-up began; its process was switched off `block_preempted[i]` times against its
-    will. Without blocks these arrays are empty, and the last is where nobody counted.
+    entry's warm-up began. `block_round` is the round in which block `i` was measured, -1 before the
+    rounds; it is empty where engines took no turns. Its process was switched off
+    `block_preempted[i]` times against its will; that is empty where nobody counted. Without blocks
+    all of these are empty.
     """
 
     latencies_ms: FloatArray
     block_first: IndexArray = field(default_factory=lambda: np.empty(0, np.int64))
     block_start_s: FloatArray = field(default_factory=lambda: np.empty(0, np.float64))
+    block_round: IndexArray = field(default_factory=lambda: np.empty(0, np.int64))
     block_preempted: IndexArray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def blocks(self) -> list[FloatArray]:
@@ -46,6 +53,23 @@ class Series:
         if not len(self.block_first):
             return [self.latencies_ms] if len(self.latencies_ms) else []
         return np.split(self.latencies_ms, self.block_first[1:])
+
+    def by_round(self) -> dict[int, FloatArray]:
+        """The latencies of each round, in order; empty where engines took no turns."""
+        found: dict[int, list[FloatArray]] = {}
+        for number, block in zip(self.block_round.tolist(), self.blocks(), strict=False):
+            if number != BEFORE_ROUNDS and len(block):
+                found.setdefault(number, []).append(block)
+        return {number: np.concatenate(blocks) for number, blocks in sorted(found.items())}
+
+    def before_rounds(self) -> FloatArray:
+        """The latencies that belong to no round: all of them where engines took no turns."""
+        if not len(self.block_round):
+            return self.latencies_ms
+        pairs = zip(self.block_round.tolist(), self.blocks(), strict=True)
+        return np.concatenate(
+            [np.empty(0), *(block for number, block in pairs if number == BEFORE_ROUNDS)]
+        )
 
 
 # Keyed by the entry's index in the plan and the phase.
@@ -61,6 +85,8 @@ def encode(samples: RawSamples) -> bytes:
         if len(series.block_first):
             arrays[f"{name}/first"] = np.asarray(series.block_first, np.int64)
             arrays[f"{name}/start_s"] = np.asarray(series.block_start_s, np.float64)
+        if len(series.block_round):
+            arrays[f"{name}/round"] = np.asarray(series.block_round, np.int64)
         if len(series.block_preempted):
             arrays[f"{name}/preempted"] = np.asarray(series.block_preempted, np.int64)
     buffer = io.BytesIO()
@@ -96,6 +122,7 @@ def _series(arrays: Mapping[str, NDArray[Any]]) -> dict[tuple[int, Phase], Serie
             latencies,
             arrays.get(f"{name}/first", np.empty(0, np.int64)),
             arrays.get(f"{name}/start_s", np.empty(0, np.float64)),
+            arrays.get(f"{name}/round", np.empty(0, np.int64)),
             arrays.get(f"{name}/preempted", np.empty(0, np.int64)),
         )
         _check(series)
@@ -107,14 +134,17 @@ def _check(series: Series) -> None:
     """Raise ValueError where arrays do not fit together: a plot or a comparison would mislead."""
     times, first, starts = series.latencies_ms, series.block_first, series.block_start_s
     preempted = series.block_preempted
+    rounds = series.block_round
     right = (
         times.dtype == np.float64
-        and first.dtype == np.int64
+        and first.dtype == rounds.dtype == np.int64
         and starts.dtype == np.float64
-        and times.ndim == first.ndim == starts.ndim == 1
+        and times.ndim == first.ndim == starts.ndim == rounds.ndim == 1
         and len(first) == len(starts)
         and preempted.dtype == np.int64
         and preempted.shape in ((0,), first.shape)
+        and len(rounds) in (0, len(first))
+        and bool((rounds >= BEFORE_ROUNDS).all())
         and bool(np.isfinite(times).all() and np.isfinite(starts).all())
         and bool((times >= 0).all() and (np.diff(first) >= 0).all())
         and (not len(first) or (first[0] == 0 and first[-1] <= len(times)))

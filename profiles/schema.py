@@ -28,6 +28,8 @@ class RunRecord(Record, frozen=True, kw_only=True):
     `tool_commit` is the commit of this program, where it is known; `input` what kind of numbers
     the engines were given, which the plan's `input_seed` makes; `variables` are the environment
     variables that change what frameworks do.
+    `rounds` are those in which engines took turns: the indices of the entries in the order in which
+    they measured a block each, drawn anew for every round from a generator seeded with `id`.
     """
 
     id: str
@@ -40,6 +42,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     command: str = ""
     input: str = ""
     variables: dict[str, str] = {}
+    rounds: tuple[tuple[NotNegative, ...], ...] = ()
 
 
 class ModelIdentity(Record, frozen=True, kw_only=True):

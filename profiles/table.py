@@ -59,7 +59,12 @@ def fitting(columns: Sequence[Column], width: int | None = None) -> list[Column]
 
 
 def text_lines(columns: Sequence[Column], width: int, *, colour: bool = False) -> list[str]:
-    """The table in lines; the first column is cut short where `width` is still too small."""
+    """The table in lines; the first column is cut short where `width` is still too small.
+
+    A table without columns has no lines.
+    """
+    if not columns:
+        return []
     widths = [column.width for column in columns]
     widths[0] = max(SHORTEST_CUT, min(widths[0], width - _total(widths[1:]) - len(GAP)))
     heading = [Cell(column.heading, "faint") for column in columns]
@@ -68,7 +73,9 @@ def text_lines(columns: Sequence[Column], width: int, *, colour: bool = False) -
 
 
 def markdown_lines(columns: Sequence[Column]) -> list[str]:
-    """The table in Markdown as GitHub renders it."""
+    """The table in Markdown as GitHub renders it; a table without columns has no lines."""
+    if not columns:
+        return []
     marks = ["---:" if column.numeric else "---" for column in columns]
     rows = zip(*(column.cells for column in columns), strict=True)
     lines = [[column.heading for column in columns], marks]

@@ -149,6 +149,10 @@ def _explained(message: str, document: object, kind: type[Record], source: str) 
             f"{source}: {place.path} is {found(place.value)}",
             hint=nearest(place.value, [str(value) for value in place.info.values]),
         )
+    if isinstance(place.info, inspect.StructType) and isinstance(place.value, Mapping):
+        # The record itself refused how its values go together, in words for a reader.
+        where = f"{place.path}: " if place.path else ""
+        return FileError(f"{source}: {where}{one_line(what)}")
     return FileError(
         f"{source}: {place.path or 'the file'} is {found(place.value)}, expected {place.expected()}"
     )

@@ -1,13 +1,15 @@
-"""The verdict on one entry of two runs, from their samples or else from saved intervals."""
+"""A verdict with its reasons, from samples or else from saved intervals."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engines.results import EngineResult, PercentileRecord
-from engines.statistics import Verdict, compare
-from profiles.samples import FloatArray
+from engines.results import EngineResult, PercentileRecord, VersusRecord
+from engines.statistics import Reason, Verdict, compare, judge
+from profiles.samples import Series
 
 MEDIAN = 50
 
@@ -17,31 +19,64 @@ class Judgement:
     """A verdict with what it rests on.
 
     `ratio` is the candidate's median latency over the baseline's and `low` to `high` its 95 %
-    interval, None where they can't be told. `why` explains the verdict in one sentence; `caveats`
+    interval, None where they can't be told. The first of `reasons` is the verdict's own; the others
     are what else a reader must know.
     """
 
     verdict: Verdict
-    why: str
+    reasons: tuple[Reason, ...]
     ratio: float | None = None
     low: float | None = None
     high: float | None = None
-    caveats: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        return self.reasons[0].text
+
+    def known(self, doubts: Sequence[Reason], caveats: Sequence[Reason]) -> Judgement:
+        """The same where `doubts` are known, which leave no verdict, and `caveats`, which do."""
+        return dataclasses.replace(
+            self,
+            verdict=Verdict.UNCLEAR if doubts else self.verdict,
+            reasons=(*doubts, *self.reasons, *caveats),
+        )
 
 
-def unclear(why: str) -> Judgement:
+def unclear(code: str, why: str) -> Judgement:
     """No verdict, because of `why`."""
-    return Judgement(Verdict.UNCLEAR, why)
+    return Judgement(Verdict.UNCLEAR, (Reason(code, why),))
 
 
-def from_samples(a_ms: FloatArray, b_ms: FloatArray, threshold: float) -> Judgement:
-    """The verdict of `engines.statistics.compare` on two runs' latencies in ms."""
+def from_samples(a: Series, b: Series, threshold: float) -> Judgement:
+    """The verdict of `engines.statistics.compare` on the latencies of two runs.
+
+    Where both were measured in blocks among others' turns, these are the blocks that are drawn:
+    the engine's own re-warms lie between them, and what changes from turn to turn is in them.
+    """
+    blocks = [one.by_round() for one in (a, b)]
+    sizes: list[list[int] | None] = [None, None]
+    if all(blocks):
+        sizes = [[len(block) for block in one.values()] for one in blocks]
     try:
-        found = compare(a_ms, b_ms, threshold)
+        found = compare(
+            a.latencies_ms, b.latencies_ms, threshold, a_blocks=sizes[0], b_blocks=sizes[1]
+        )
     except ValueError as error:
-        return unclear(str(error))
-    why, *caveats = (reason.text for reason in found.reasons)
-    return Judgement(found.verdict, why, found.ratio, found.low, found.high, tuple(caveats))
+        return unclear("not-comparable", str(error))
+    return Judgement(found.verdict, found.reasons, found.ratio, found.low, found.high)
+
+
+def from_record(record: VersusRecord) -> Judgement:
+    """The verdict that an interleaved run was saved with."""
+    reasons = [Reason(*one.split(": ", 1)) if ": " in one else Reason("", one)
+               for one in record.reasons]  # fmt: skip
+    return Judgement(
+        Verdict(record.verdict),
+        tuple(reasons) or (Reason("", "the profile says no reason"),),
+        record.ratio,
+        record.low,
+        record.high,
+    )
 
 
 def from_intervals(a: EngineResult, b: EngineResult, threshold: float) -> Judgement:
@@ -55,25 +90,17 @@ def from_intervals(a: EngineResult, b: EngineResult, threshold: float) -> Judgem
     medians = [_median(result) for result in (a, b)]
     for side, median in zip("AB", medians, strict=True):
         if median is None:
-            return unclear(f"{side} has no saved interval of its median")
+            return unclear("no-interval", f"{side} has no saved interval of its median")
     (a_low, a_mid, a_high), (b_low, b_mid, b_high) = (one for one in medians if one)
     ratio = b_mid / a_mid
     low = ratio * math.exp(-math.hypot(math.log(b_mid / b_low), math.log(a_high / a_mid)))
     high = ratio * math.exp(math.hypot(math.log(b_high / b_mid), math.log(a_mid / a_low)))
-    above, below = 1 + threshold, 1 / (1 + threshold)
-    verdict = Verdict.UNCLEAR
-    if low > above:
-        verdict = Verdict.SLOWER
-    elif high < below:
-        verdict = Verdict.FASTER
-    elif below <= low and high <= above:
-        verdict = Verdict.SAME
-    why = (
-        f"the saved medians differ by {_change(ratio)} ({_change(low)} to {_change(high)}),"
-        f" with a threshold of {100 * threshold:g} %"
+    verdict, reason = judge(ratio, low, high, threshold)
+    caveat = Reason(
+        "saved-intervals",
+        "compared by the saved intervals, which do not allow for drift between the runs",
     )
-    caveat = "compared by the saved intervals, which do not allow for drift between the runs"
-    return Judgement(verdict, why, ratio, low, high, (caveat,))
+    return Judgement(verdict, (reason, caveat), ratio, low, high)
 
 
 def _median(result: EngineResult) -> tuple[float, float, float] | None:
@@ -87,7 +114,3 @@ def _bounds(record: PercentileRecord) -> tuple[float, float, float] | None:
     if low is None or value is None or high is None or low <= 0:
         return None
     return low, value, high
-
-
-def _change(ratio: float) -> str:
-    return f"{100 * (ratio - 1):+.2f} %"

@@ -35,11 +35,13 @@ LARGEST_SAMPLES_BYTES = 2**30
 
 # One part in a million, where a comparison asks for one in a hundred.
 SIGNIFICANT_DIGITS = 6
-_ROUNDED = re.compile(r"(_ms|_s|_w|_share|^seconds|^throughput|^joules_per_inference)$")
+_ROUNDED = re.compile(
+    r"(_ms|_s|_w|_share|^seconds|^throughput|^per_second|^joules_per_inference|^ratio|^low|^high)$"
+)
 
 # An array of numbers or short texts as tomli_w writes it: one item a line. No text holds a raw line
-# break (it is escaped), so such lines are never part of a text.
-_SPREAD_ARRAY = re.compile(r"= \[\n((?: {4}[^\n{\[]*,\n)+)\]")
+# break (it is escaped), so such lines are never part of a text. An array may be in another.
+_SPREAD_ARRAY = re.compile(r"(= |^ +)\[\n((?: +[^\n{\[\]]*,\n)+) *\]", re.MULTILINE)
 _LONGEST_LINE = 100
 
 _WHAT_TO_DO = {
@@ -119,6 +121,8 @@ def render(profile: Profile, name: str) -> str:
         f"# Run it again:  infer-tui run {shlex.quote(name)}",
         f"# Compare it:    infer-tui compare {shlex.quote(name)} OTHER.toml",
     ]
+    if run.rounds:
+        header.append(f"# Its verdicts:  infer-tui compare {shlex.quote(name)}")
     body = _dumps(profile)
     return "\n".join([*map(one_line, header), "", body, LAST_LINE, ""])
 
@@ -204,8 +208,8 @@ def _dumps(record: msgspec.Struct) -> str:
 
 
 def _on_one_line(array: re.Match[str]) -> str:
-    items = [line.strip().removesuffix(",") for line in array[1].splitlines()]
-    line = f"= [{', '.join(items)}]"
+    items = [line.strip().removesuffix(",") for line in array[2].splitlines()]
+    line = f"{array[1]}[{', '.join(items)}]"
     return line if len(line) <= _LONGEST_LINE else array[0]
 
 

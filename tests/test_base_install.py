@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("run", "compare", "engines", "profiles", "model", "export", "build")
+COMMANDS = ("run", "frontier", "compare", "engines", "profiles", "model", "export", "build")
 
 # Everything that the app may import: its own packages, the standard library, and what its base
 # dependencies require, followed to the end.

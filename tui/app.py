@@ -56,6 +56,7 @@ class InferTuiApp(BuildingApp):
         super().__init__()
         self.plan = plan or RunPlan()
         self.measurement: Measurement = self.plan.measurement
+        self.max_latency_ms = self.plan.max_latency_ms
         self.selection = Selection(self.plan.engines)
         self.controller = Controller(store, self._announce)
         self.slow_line = slow_line
@@ -160,7 +161,7 @@ class InferTuiApp(BuildingApp):
     def _answered(self, question: str) -> None:
         """One of the questions of the start is answered; a run may have waited for the last."""
         self._asking.discard(question)
-        if not self._asking and self.waiting_to_run:
+        if not self._asking and (self.waiting_to_run or self.layers.busy):
             self.go_on()
         self.bench.refresh_bindings()
 
@@ -169,7 +170,7 @@ class InferTuiApp(BuildingApp):
     def run_selected(self) -> None:
         """Run what is selected, once the builds and the workers that still answer are over."""
         some = self.selection.specs() or (self._asking and self.selection.checking)
-        if some and (self._asking or self.builds.busy):
+        if some and (self._asking or self.builds.busy or self.layers.busy):
             self.waiting_to_run = True
             self.bench.draw()
         else:
@@ -189,6 +190,7 @@ class InferTuiApp(BuildingApp):
             model=self.model,
             input_seed=self.plan.input_seed,
             measurement=self.measurement,
+            max_latency_ms=self.max_latency_ms,
             engines=specs,
         )
         known = [choice.availability for choice in self.selection.choices]
@@ -232,7 +234,8 @@ class InferTuiApp(BuildingApp):
         self.go_on()
 
     def stop(self, waiting: BuildOrder | None = None) -> None:
-        """Take a waiting build out, or stop the run, the wait for one, or the build that goes."""
+        """Take a waiting build out, or stop the run, the wait for one, the build that goes, or the
+        timing of layers."""
         if waiting is not None:
             self.builds.drop(waiting)
             self.go_on()
@@ -240,16 +243,21 @@ class InferTuiApp(BuildingApp):
             self.controller.stop()
         elif self.waiting_to_run:
             self.waiting_to_run = False
-        else:
+        elif self.builds.going:
             self.builds.stop()
+        else:
+            self.layers.stop()
         self.bench.draw()
+        self.show_layers()
 
     def stop_all(self) -> None:
         """Stop whatever goes, and begin nothing that waits."""
         self.waiting_to_run = False
         self.builds.stop_all()
+        self.layers.stop()
         self.controller.stop()
         self.bench.draw()
+        self.show_layers()
 
     # Profiles
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from profiles.comparison import ProfileComparison
     from profiles.samples import RawSamples
     from profiles.schema import Profile
+    from profiles.within import RunVerdicts
     from tui.controller import Controller
     from tui.live import LiveRun
 
@@ -166,11 +167,15 @@ def open_profile(path: Path, post: Post) -> None:
         samples = read_samples(profile, path)
     except (InferTuiError, OSError) as error:
         samples, note = {}, str(error)
+    from profiles.samples import Series
     from tui.live import LiveRun
 
     measured, warm_up = (
-        {entry: one.latencies_ms for (entry, phase), one in samples.items() if phase == wanted}
-        for wanted in ("measuring", "warm-up")
+        {entry: take(one) for (entry, phase), one in samples.items() if phase == wanted}
+        for wanted, take in (
+            ("measuring", lambda series: series.latencies_ms),
+            ("warm-up", Series.before_rounds),
+        )
     )
     labels = [result.label for result in profile.results]
     live = LiveRun.from_results(labels, profile.results, measured, warm_up)
@@ -183,15 +188,22 @@ def open_profile(path: Path, post: Post) -> None:
 class Compared(Message):
     """The comparison that was asked for."""
 
-    comparison: ProfileComparison
+    comparison: ProfileComparison | RunVerdicts
 
 
 def compare(controller: Controller, a: Path | None, b: Path | None, post: Post) -> None:
-    """Compare two runs and post the outcome; None stands for the run of this session."""
+    """Compare two runs and post the outcome; None stands for the run of this session.
+
+    A run with itself: its engines with each other, which must have taken turns.
+    """
     from profiles.comparison import compare_profiles
+    from profiles.within import judge_run
 
     notes: list[str] = []
     try:
+        if a == b:
+            post(Compared(judge_run(*_side(controller, a, notes), notes=notes)))
+            return
         baseline, candidate = _side(controller, a, notes), _side(controller, b, notes)
         post(
             Compared(

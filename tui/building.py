@@ -1,13 +1,15 @@
-"""The part of the app that has engine files built: when one may go, and what is kept of them."""
+"""The part of the app that has engine files built and layers timed: when either may go, and what
+is kept of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from engines.plan import OptionValue
+from engines.plan import EngineSpec, OptionValue
 from tui import background
 from tui.builds import BuildOrder, BuildQueue, BuildsArrived
+from tui.layer_times import LayerDesk, LayersArrived, LayersOrder
 from tui.leaving import LeavingApp
 from tui.remembered import remember_build_options
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class BuildingApp(LeavingApp):
-    """An app that builds engine files one at a time, and never beside a run."""
+    """An app that builds engine files and times layers, one at a time, and never beside a run."""
 
     plan: RunPlan
     selection: Selection
@@ -26,6 +28,7 @@ class BuildingApp(LeavingApp):
     def __init__(self) -> None:
         super().__init__()
         self.builds = BuildQueue(lambda: self.post_message(BuildsArrived()))
+        self.layers = LayerDesk(lambda: self.post_message(LayersArrived()))
         self.waiting_to_run = False
         # The number of the last look at the engine files: what an earlier one saw is out of date.
         self._look = 0
@@ -77,14 +80,17 @@ class BuildingApp(LeavingApp):
 
     def go_on(self) -> None:
         """Begin what waits and may go by now: the next build, or else the run."""
-        if not self.controller.running and not self.leaving:
+        if not (self.controller.running or self.layers.going or self.leaving):
             drive = self.builds.start_next()
             if drive is not None:
                 self.in_thread("build", drive)
-            elif self.waiting_to_run and not self.builds.busy and not self.checking:
-                self.waiting_to_run = False
-                self.start_run()
-                return
+            elif not self.builds.busy and not self.checking:
+                if (timing := self.layers.start_next()) is not None:
+                    self.in_thread("layers", timing)
+                elif self.waiting_to_run:
+                    self.waiting_to_run = False
+                    self.start_run()
+                    return
         self.bench.work_changed()
 
     def on_builds_arrived(self) -> None:
@@ -101,6 +107,37 @@ class BuildingApp(LeavingApp):
                         severity="error", timeout=10, markup=False)  # fmt: skip
         self.look_at_files()
         self.go_on()
+
+    # Layers
+
+    def time_layers(self, spec: EngineSpec) -> None:
+        """Have the layers of an entry timed, once what goes by now is over."""
+        known = tuple(choice.availability for choice in self.selection.choices)
+        self.layers.ask(LayersOrder(self.model, spec, known, self.plan.input_seed))
+        self.go_on()
+        self.show_layers()
+
+    def on_layers_arrived(self) -> None:
+        drive = self.layers.take_events()
+        if self.closed:
+            return
+        if drive is not None:
+            if self.leaving:
+                self.exit()
+                return
+            if drive.crash:
+                self.show_problem("A fault in infer-tui", drive.crash)
+            self.look_at_files()
+            self.go_on()
+        self.show_layers()
+
+    def show_layers(self) -> None:
+        """Draw anew what is open of them."""
+        from tui.screens.layers import LayersScreen
+
+        for screen in self.screen_stack:
+            if isinstance(screen, LayersScreen) and screen.is_mounted:
+                screen.draw()
 
     # What is kept
 

@@ -24,7 +24,7 @@ EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 EPILOG = """\
 exit codes:
   0    done, no regression
-  1    a regression, or an engine outside its tolerance
+  1    a regression, an engine outside its tolerance, or nothing within --max-latency
   2    wrong usage, or a file that can't be read or written
   3    the measurement is not valid, or can't tell
   130  interrupted; what was measured is saved
@@ -33,7 +33,10 @@ examples:
   infer-tui                                        open the app
   infer-tui run -e eager -e onnxruntime -b 1 -b 8  measure two engines at two batch sizes
   infer-tui run --preset article --save a.toml     the article's own run
+  infer-tui run -e eager -e compile --interleave   by turns, with a verdict against the first
   infer-tui compare a.toml b.toml                  FASTER, SLOWER, SAME or UNCLEAR, engine by engine
+  infer-tui compare a.toml                         the same within one run that took turns
+  infer-tui layers -e onnxruntime --top 10         where its time goes
 """
 
 
@@ -56,10 +59,12 @@ def parser() -> argparse.ArgumentParser:
     _app_options(root)
     commands = root.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     _run(commands.add_parser("run", help="measure without the app, for scripts and CI"))
-    _compare(commands.add_parser("compare", help="compare two profiles, with a verdict"))
+    _compare(commands.add_parser("compare", help="verdicts on two profiles, or within one"))
+    _frontier(commands.add_parser("frontier", help="latency against throughput of one profile"))
     _engines(commands.add_parser("engines", help="what can run here; for the rest, why not"))
     _profiles(commands.add_parser("profiles", help="the saved profiles"))
     _model(commands.add_parser("model", help="layers, parameters, multiply-adds; the graph"))
+    _layers(commands.add_parser("layers", help="where an engine's time goes, layer by layer"))
     _export(commands.add_parser("export", help="write the model's ONNX file"))
     _build(commands.add_parser("build", help="build a TensorRT engine"))
     return root
@@ -109,11 +114,55 @@ def _run(command: argparse.ArgumentParser) -> None:
     limit = command.add_mutually_exclusive_group()
     limit.add_argument("-n", "--iterations", type=int, metavar="N", help="measure N inferences")
     limit.add_argument("-s", "--seconds", type=float, metavar="S", help="measure for S seconds")
+    _turn_options(command)
+    _more_options(command)
+    _latency_option(command)
     keep = command.add_mutually_exclusive_group()
     keep.add_argument("--save", metavar="FILE", help="where to save the profile")
     keep.add_argument("--no-save", action="store_true", help="save nothing")
     _format_options(command)
     _model_options(command)
+
+
+def _turn_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group(
+        "by turns",
+        "All engines stay loaded and measure blocks in random order, so that a machine that drifts"
+        " favours none; each gets a verdict against the first.",
+    )
+    group.add_argument(
+        "--interleave",
+        action=argparse.BooleanOptionalAction,
+        help="measure by turns, not one after another",
+    )
+    group.add_argument(
+        "--blocks", type=int, metavar="N", help="blocks of each engine, 6 to 1000 (9)"
+    )
+    group.add_argument("--block-seconds", type=float, metavar="S", help="how long a block is (1)")
+    group.add_argument(
+        "--threshold",
+        type=float,
+        metavar="PCT",
+        help="changes of the median up to this many percent are SAME (1); given here, the run is a"
+        " gate: exit code 1 if an engine is SLOWER than the first, 3 if one is UNCLEAR",
+    )
+
+
+def _more_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("what else is measured, and where")
+    group.add_argument(
+        "--energy", action=argparse.BooleanOptionalAction, help="the GPU's energy per inference"
+    )
+    group.add_argument(
+        "--in-flight",
+        action="append",
+        type=int,
+        metavar="N",
+        help="throughput with N requests in flight; more than once for several",
+    )
+    group.add_argument(
+        "--cpus", metavar="LIST", help="pin the workers to these processors, such as 0-3,8"
+    )
 
 
 def _set_option(command: argparse.ArgumentParser, example: str) -> None:
@@ -136,15 +185,34 @@ def _format_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _latency_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--max-latency",
+        metavar="TIME",
+        help="name the entry of most throughput within it, such as 2ms, 1.5, 500us or 0.01s;"
+        " exit code 1 where none is",
+    )
+
+
+def _frontier(command: argparse.ArgumentParser) -> None:
+    command.add_argument("profile", metavar="PROFILE.toml")
+    _latency_option(command)
+    _format_options(command)
+
+
 def _compare(command: argparse.ArgumentParser) -> None:
     command.add_argument("baseline", metavar="A.toml")
-    command.add_argument("candidate", metavar="B.toml")
+    command.add_argument(
+        "candidate",
+        nargs="?",
+        metavar="B.toml",
+        help="without it: the verdicts within A, whose engines took turns",
+    )
     command.add_argument(
         "--threshold",
         type=float,
-        default=1.0,
         metavar="PCT",
-        help="changes of the median up to this many percent are SAME (1)",
+        help="changes of the median up to this many percent are SAME (1, or what A was run with)",
     )
     _format_options(command)
 
@@ -161,6 +229,29 @@ def _model(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", nargs="?", default="mobilenetv2", metavar="MODEL")
     command.add_argument("--layers", action="store_true", help="print every layer")
     command.add_argument("--graph", metavar="FILE", help="draw the graph: .svg, .png or .dot")
+    _format_options(command)
+    _model_options(command)
+
+
+def _layers(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Times the layers of one engine in a run of its own: a profiler slows what it watches, so"
+        " that these times say where the time goes, not how long a request takes."
+    )
+    command.add_argument("model", nargs="?", default="mobilenetv2", metavar="MODEL")
+    command.add_argument(
+        "-e", "--engine", required=True, metavar="ENGINE[@ENVIRONMENT]",
+        help="eager, compile, onnxruntime, tensorrt, tensorrt-rtx",
+    )  # fmt: skip
+    command.add_argument("-d", "--device", metavar="DEVICE", help="auto, cpu or cuda (auto)")
+    command.add_argument("-p", "--precision", metavar="P", help="fp32, tf32, fp16, bf16, int8")
+    command.add_argument("-b", "--batch", type=int, default=1, metavar="N", help="(1)")
+    _set_option(command, "onnxruntime.intra_op_threads=1")
+    command.add_argument(
+        "--sort", choices=("time", "order", "name", "kind"), default="time",
+        help="the longest first, in the order of the inference, or by words (time)",
+    )  # fmt: skip
+    command.add_argument("--top", type=int, metavar="N", help="print the first N layers only")
     _format_options(command)
     _model_options(command)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engines.control import Control
     from tui.builds import BuildQueue
     from tui.controller import Controller
+    from tui.layer_times import LayerDesk
 
 # A terminal that is gone can leave Textual writing to it for ever: then the process ends itself.
 GIVE_UP_AFTER_S = 3.0
@@ -29,6 +30,7 @@ class LeavingApp(App[None]):
 
     controller: Controller
     builds: BuildQueue
+    layers: LayerDesk
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,12 +51,12 @@ class LeavingApp(App[None]):
 
     @property
     def _goes(self) -> bool:
-        """Whether a run or a build goes."""
-        return self.controller.running or self.builds.going
+        """Whether a run or a build goes, or layers are timed."""
+        return self.controller.running or self.builds.going or self.layers.going
 
     @property
     def _stopping(self) -> bool:
-        return self.controller.stopping or self.builds.stopping
+        return self.controller.stopping or self.builds.stopping or self.layers.stopping
 
     def ask_where_to_save(self, then: Callable[[], object] | None = None) -> None:
         """Save under a name that the user agrees to, and `then` go on."""
@@ -97,6 +99,10 @@ class LeavingApp(App[None]):
             text = "A build is going; leaving ends it. Engine files that were kept stay. "
             if not self.controller.unsaved:
                 return text
+        elif self.layers.going:
+            text = "Layers are being timed; leaving ends that. Their times are not kept. "
+            if not self.controller.unsaved:
+                return text
         elif self.controller.running:
             text = "A run is going; leaving stops it. "
         else:
@@ -114,6 +120,7 @@ class LeavingApp(App[None]):
     def _leave_by_signal(self, number: int) -> None:
         """The terminal or the system wants the app to end: nobody can be asked anything."""
         self.builds.stop_all()
+        self.layers.stop()
         self.controller.stop()
         threading.Thread(target=self._end_at_all_costs, args=(number,), daemon=True).start()
         self.exit(return_code=128 + number)
@@ -133,6 +140,7 @@ class LeavingApp(App[None]):
     def _end_all_work(self) -> None:
         try:
             self.builds.close()
+            self.layers.close()
             self.controller.close()
         except (InferTuiError, OSError) as error:
             self._exit_note = f"infer-tui: what was measured could not be kept: {error}"

@@ -24,6 +24,7 @@ from engines.events import (
     JobStarted,
     Phase,
     Progress,
+    RoundStarted,
     RunFinished,
     RunStarted,
     Samples,
@@ -44,8 +45,11 @@ State = Literal[
     "checking",
     "warm-up",
     "measuring",
+    "loaded",
     "timing",
     "energy",
+    "measured",
+    "throughput",
     "done",
     "invalid",
     "stopped",
@@ -66,8 +70,10 @@ _STATE_OF_PHASE: dict[Phase, State] = {
     "checking": "checking",
     "warm-up": "warm-up",
     "measuring": "measuring",
+    "waiting for its turn": "loaded",
     "timing the device": "timing",
     "reading the energy": "energy",
+    "throughput": "throughput",
 }
 _STATE_OF_STATUS: dict[Status, State] = {
     "ok": "done",
@@ -77,7 +83,7 @@ _STATE_OF_STATUS: dict[Status, State] = {
     "unavailable": "unavailable",
 }
 OVER: frozenset[State] = frozenset(_STATE_OF_STATUS.values())
-RUNNING: frozenset[State] = frozenset(_STATE_OF_PHASE.values())
+RUNNING: frozenset[State] = frozenset(_STATE_OF_PHASE.values()) - {"loaded"}
 
 
 _needed = cache(sample_floor)
@@ -88,7 +94,9 @@ class LiveEntry:
     """One engine of the run.
 
     `series` holds warm-up and measuring over seconds since the warm-up began; measuring began at
-    `measuring_since`. `histogram`, `n` and the percentiles are of measured samples alone.
+    `measuring_since`. Of an engine that takes turns these are seconds of its own turns, and the
+    re-warm before each is left out. `histogram`, `n` and the percentiles are of measured samples
+    alone.
     """
 
     label: str
@@ -173,7 +181,8 @@ class LiveEntry:
 class LiveRun:
     """The state of one run. `revision` grows with every event that is applied.
 
-    `ending` is None while the run goes; `clock` gives monotonic seconds.
+    `ending` is None while the run goes; `clock` gives monotonic seconds. `round` counts from 1 to
+    `rounds` while engines take turns, and is 0 before.
     """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -183,6 +192,7 @@ class LiveRun:
         self.run_id = ""
         self.ending: Ending | None = None
         self.seconds: float | None = None
+        self.round = self.rounds = 0
         self.revision = 0
 
     @classmethod
@@ -196,7 +206,8 @@ class LiveRun:
         """A run that is over, from a profile.
 
         `samples` and `warm_up` give latencies in ms by the index of the result; an index may be
-        missing. They are taken as having followed each other without a gap.
+        missing. They are taken as having followed each other without a gap, so the re-warms of
+        engines that took turns are not among them.
         """
         run = cls()
         run.ending = "complete"
@@ -221,8 +232,13 @@ class LiveRun:
         return self.ending is None
 
     @property
+    def by_turns(self) -> bool:
+        """Whether the engines take turns."""
+        return self.plan is not None and self.plan.measurement.interleave
+
+    @property
     def current(self) -> LiveEntry | None:
-        """The engine that is being worked on now."""
+        """The engine that is being worked on now, or that has its turn."""
         return next((entry for entry in self.entries if entry.state in RUNNING), None)
 
     def apply(self, event: Event) -> None:
@@ -237,6 +253,8 @@ class LiveRun:
                 self._progress(event)
             case Samples():
                 self._take(event)
+            case RoundStarted():
+                self.round, self.rounds = event.round + 1, event.rounds
             case JobDone():
                 self._finish_job(event)
             case JobFailed():
@@ -274,15 +292,21 @@ class LiveRun:
     def _take(self, event: Samples) -> None:
         if (entry := self._entry(event.entry)) is None:
             return
-        entry.add(event.latencies_ms, event.start_s, measured=event.phase == "measuring")
+        if event.round is None:
+            entry.add(event.latencies_ms, event.start_s, measured=event.phase == "measuring")
+        elif event.phase == "measuring":
+            # The turns of the others would be gaps in which nothing was measured.
+            entry.add(event.latencies_ms, entry.elapsed_s, measured=True)
         if not entry.over:
             entry.state = event.phase
 
     def _finish_job(self, event: JobDone) -> None:
         if (job := self._work.apply(event)) is None:
             return
-        if (entry := self._entry(job.entry)) is not None and job.kind != "benchmark":
-            entry.state, entry.detail = "waiting", ""
+        if (entry := self._entry(job.entry)) is not None and not entry.over:
+            # Its verdict comes when the others are measured too.
+            entry.state = "measured" if job.kind == "benchmark" else "waiting"
+            entry.detail = ""
 
     def _fail_job(self, event: JobFailed) -> None:
         job = self._work.apply(event)

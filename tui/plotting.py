@@ -104,7 +104,7 @@ def line_plot(
     y = line_scale([_counted(one) for one in shown], max(2, (height - 1) // 2), log=log)
     x = time_scale(max(float(one.times_s[-1]) for one in shown), max(2, width // 9))
     fine = 4 * width * len(shown) <= _MOST_POINTS
-    figure = _Figure(width, height, frame, ascii_only, 2 if fine else 1)
+    figure = Figure(width, height, frame, ascii_only, 2 if fine else 1)
     figure.axes(x, y)
     for one in shown:
         warm_up = one.times_s < (np.inf if one.measuring_since is None else one.measuring_since)
@@ -118,8 +118,11 @@ def line_plot(
     return Plot(figure.rows(), y, False, above, below)
 
 
-class _Figure:
-    """One plotext figure; every coordinate given to it lies within 0..1."""
+class Figure:
+    """One plotext figure; every coordinate given to it lies within 0..1.
+
+    `left` and `bottom` are how many cells the axes take there.
+    """
 
     def __init__(
         self, width: int, height: int, frame: Color, ascii_only: bool, per_cell: int = 2
@@ -141,12 +144,14 @@ class _Figure:
         self.width, self.height, self._frame, self._ascii = width, height, frame, ascii_only
         self._per_cell = 1 if ascii_only else per_cell
         self.columns = self._per_cell * width
+        self.left = self.bottom = 0
         self._corner = ""
 
     def axes(self, x: Scale, y: Scale | None = None) -> None:
         """Draw the axes, where there is room for them."""
         if self.width < _LEAST_WIDTH or self.height < _LEAST_HEIGHT:
             return
+        self.bottom = 2
         labels = list(x.labels)
         labels[-1] += f" {x.unit}"
         self._figure.axes(True, axis="x", side="lower")
@@ -160,7 +165,8 @@ class _Figure:
         rows = [label.rjust(gutter) for label in y.labels]
         self._figure.ruler("y").ticks(y.place(y.ticks).tolist(), labels=rows)
         self._corner = y.unit.rjust(gutter)
-        self.columns = self._per_cell * (self.width - gutter - 1)
+        self.left = gutter + 1
+        self.columns = self._per_cell * (self.width - self.left)
 
     def band(
         self, series: LineSeries, part: NDArray[np.bool_], x: Scale, y: Scale, *, line: bool
@@ -202,6 +208,12 @@ class _Figure:
         color = series.color if measuring else series.faint
         point = (min(end, 1.0), float(y.place(np.median(middle))))
         self.points([point], series.glyph, color, line=False)
+
+    def cell(self, x: float, y: float) -> tuple[int, int]:
+        """The column and the row, from the top, of the cell that a point lies in."""
+        across, up = self.width - self.left, self.height - self.bottom
+        column = min(int(x * across), across - 1)
+        return self.left + column, up - 1 - min(int(y * up), up - 1)
 
     def points(
         self,
@@ -274,7 +286,7 @@ def histogram_plot(
     axis_rows = 2 if width >= _LEAST_WIDTH and height >= _LEAST_HEIGHT else 0
     shown = shown[: height - axis_rows]
     scale = histogram_scale([one.latencies for one in shown], max(2, width // 9), log=log)
-    figure = _Figure(width, height, frame, ascii_only)
+    figure = Figure(width, height, frame, ascii_only)
     figure.axes(scale)
     each = (height - axis_rows) // len(shown)
     spare = height - axis_rows if each > 1 else len(shown)

@@ -7,7 +7,7 @@ the data under it moves a little: a steady axis is easier to read and costs no b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+# For each unit from the largest on: from what value on, its name, and the factor into it.
+Units = Sequence[tuple[float, str, float]]
 
 # Engines whose typical latencies differ by more than this factor share an axis only if it is
 # logarithmic: on a linear one the fastest of them would be a line on the floor. Both plots have
@@ -30,6 +32,7 @@ LONGEST_MS = 1e12
 _ROUND = (1.0, 2.0, 5.0)
 _ROUND_LIMITS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _LATENCY_UNITS = ((1e4, "s", 1e-3), (1.0, "ms", 1.0), (0.0, "µs", 1e3))
+_RATE_UNITS = ((1e7, "M/s", 1e-6), (1e4, "k/s", 1e-3), (0.0, "/s", 1.0))
 _TIME_UNITS = ((7200.0, "h", 1 / 3600), (180.0, "min", 1 / 60), (2.0, "s", 1.0), (0.0, "ms", 1e3))
 
 
@@ -74,6 +77,18 @@ class Scale:
 
 def latency_scale(low: float, high: float, most_ticks: int, *, log: bool = False) -> Scale:
     """A scale of latencies in milliseconds that holds `low`..`high`, in s, ms or µs."""
+    return _scale(low, high, most_ticks, _LATENCY_UNITS, log=log)
+
+
+def rate_scale(low: float, high: float, most_ticks: int, *, log: bool = False) -> Scale:
+    """A scale of images a second that holds `low`..`high`, in single ones, thousands or millions.
+
+    A linear one begins at zero, so that twice as high is twice as many.
+    """
+    return _scale(low if log else 0.0, high, most_ticks, _RATE_UNITS, log=log)
+
+
+def _scale(low: float, high: float, most_ticks: int, units: Units, *, log: bool) -> Scale:
     low, high = _ordered(low, high)
     if log:
         low = max(low, SHORTEST_MS)
@@ -83,7 +98,7 @@ def latency_scale(low: float, high: float, most_ticks: int, *, log: bool = False
         step = round_step(high - low, max(most_ticks, 1) * 2)
         low, high = math.floor(low / step) * step, math.ceil(high / step - 1e-9) * step
         ticks = _linear_ticks(low, high, most_ticks)
-    unit, factor = _unit(high, _LATENCY_UNITS)
+    unit, factor = _unit(high, units)
     return Scale(low, high, log, ticks, _labels(ticks, factor), unit, factor)
 
 
@@ -193,7 +208,7 @@ def _log_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
     return within if len(within) > 1 else (low, high)
 
 
-def _unit(value: float, units: Iterable[tuple[float, str, float]]) -> tuple[str, float]:
+def _unit(value: float, units: Units) -> tuple[str, float]:
     """The unit's name and the factor into it, by the size of `value`."""
     return next((name, factor) for least, name, factor in units if value >= least)
 

@@ -15,6 +15,9 @@ from engines.worker.failure import WorkerError
 if TYPE_CHECKING:
     from typing import Required  # CPython 3.11 and newer; a worker may run on 3.10
 
+    from engines.backends.layers import LayerTimes
+    from engines.backends.split import DeviceTimes
+
 Facts = dict[str, "bool | int | float | str"]
 
 Say = Callable[..., None]
@@ -57,7 +60,10 @@ def nothing(_event: str, **_fields: Any) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be loaded. `model` holds the fields of a ModelSpec; paths are of artifacts."""
+    """What is to be loaded. `model` holds the fields of a ModelSpec; paths are of artifacts.
+
+    `layers` says that its layers will be timed: what that needs is compiled in.
+    """
 
     engine: str
     device: str
@@ -69,6 +75,7 @@ class Job:
     onnx: str = ""
     engine_file: str = ""
     cache: str = ""
+    layers: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
@@ -78,23 +85,20 @@ class Job:
         return Job(**{name: value for name, value in request.items() if name in names})
 
 
-class DeviceTimes(TypedDict):
-    """Milliseconds of each extra request: by device events, and `enqueue` by the host's clock."""
-
-    copy_in: list[float]
-    compute: list[float]
-    copy_out: list[float]
-    enqueue: list[float]
-
-
 class Backend(abc.ABC):
     """One engine, loaded once, for one model, one shape and one precision.
 
     Input is float32 of shape (batch, 3, size, size) and output float32 of shape (batch, classes),
     both in host memory, for every engine and precision: that is what a caller of it has and wants.
+
+    An engine that `has_stream` can also `submit` a request and `wait` for it later, so that one
+    thread keeps several engines busy; the others have `infer` alone. One that was made by
+    `another` stands `beside` it and ends nothing that they share.
     """
 
     compiles = False
+    has_stream = False
+    beside = False
 
     def __init__(self, job: Job, say: Say = nothing) -> None:
         self.job = job
@@ -120,6 +124,31 @@ class Backend(abc.ABC):
     def output(self) -> NDArray[np.float32]:
         """The last inference's logits, shape (batch, classes); overwritten by the next one."""
 
+    def submit(self) -> None:
+        """Hand over one whole request without waiting for it; only where `has_stream`.
+
+        What requests of this engine need of the thread is set on the way: engines of one thread
+        may take turns.
+        """
+        raise WorkerError(f"{self.job.engine} has no stream", kind="protocol")
+
+    def wait(self) -> None:
+        """Wait until all that was submitted has been done; only where `has_stream`."""
+        raise WorkerError(f"{self.job.engine} has no stream", kind="protocol")
+
+    def another(self) -> Backend:
+        """One more engine of the same job, not loaded yet; what it will hold is its own.
+
+        To be closed before this one.
+        """
+        made = type(self)(self.job)
+        made.beside = True
+        return made
+
+    def needs_to_be_alone(self) -> str:
+        """Why no other engine of this job can work in this process; empty where one can."""
+        return ""
+
     def device_times(self, iterations: int) -> DeviceTimes | None:
         """Where the time of a request goes on the device, over `iterations` extra requests.
 
@@ -127,6 +156,14 @@ class Backend(abc.ABC):
         engine has no stream.
         """
         return None
+
+    def layer_times(self, iterations: int) -> LayerTimes:
+        """Where the time of an inference goes by layer, over about `iterations` extra ones.
+
+        The last thing that is asked of an engine: a profiler may leave it in any state. Raises
+        WorkerError where the engine's own profiler gives nothing.
+        """
+        raise WorkerError(f"{self.job.engine} has no profiler")
 
     def memory(self) -> dict[str, int]:
         """GPU memory in bytes that only the engine's own library knows of: any of

@@ -20,10 +20,13 @@ GET_DRIVER = "an NVIDIA GPU and its driver"
 NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 INVALID_DEVICE = 101  # CUDA_ERROR_INVALID_DEVICE
 OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
+NOT_READY = 600  # CUDA_ERROR_NOT_READY
 CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: a call of another thread can't spoil the capture.
 THREAD_LOCAL = 1
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING
+# CU_EVENT_DEFAULT: has a time, and no CU_EVENT_BLOCKING_SYNC, with which a host that waits sleeps.
+DEFAULT_EVENT = 0
 # The first driver of each CUDA release: docs.nvidia.com/cuda/cuda-toolkit-release-notes, table 2.
 OLDEST_DRIVER = {11: "450.80", 12: "525.60", 13: "580.65"}
 
@@ -202,10 +205,20 @@ class Event:
 
     def __init__(self) -> None:
         self._handle = ctypes.c_void_p()
-        call("cuEventCreate", ctypes.byref(self._handle), 0)
+        call("cuEventCreate", ctypes.byref(self._handle), DEFAULT_EVENT)
+        self._record = library().cuEventRecord
 
     def record(self, stream: int) -> None:
-        call("cuEventRecord", self._handle, ctypes.c_void_p(stream))
+        if code := self._record(self._handle, ctypes.c_void_p(stream)):
+            raise CudaError("cuEventRecord", int(code))
+
+    @property
+    def reached(self) -> bool:
+        """Whether the device has come to it."""
+        code = int(library().cuEventQuery(self._handle))
+        if code not in (0, NOT_READY):
+            raise CudaError("cuEventQuery", code)
+        return code == 0
 
     def ms_since(self, earlier: Event) -> float:
         """Milliseconds from `earlier`; both must have happened."""

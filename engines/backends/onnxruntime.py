@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import abc
 import os
 from collections import Counter
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends import cuda
+from engines.backends import cuda, onnxruntime_layers
 from engines.backends.base import Backend, Facts, Job, Probe, Say, nothing, ready, unavailable
 from engines.worker.failure import WorkerError, first_line
 from engines.worker.processors import physical_cores
+
+if TYPE_CHECKING:
+    from engines.backends.layers import LayerTimes
 
 INSTALL = "python -m pip install onnxruntime onnx onnxscript"
 CPU = "CPUExecutionProvider"
@@ -72,6 +76,8 @@ class OnnxRuntime(Backend):
     _session: Any = None
     _binding: Any = None
     _output: NDArray[np.float32]
+    # Where a session writes its profile; empty for one that writes none.
+    _profile = ""
 
     def _session_options(self, ort: Any) -> Any:
         chosen = self.job.options
@@ -92,11 +98,28 @@ class OnnxRuntime(Backend):
         options.add_session_config_entry("session.inter_op.allow_spinning", spinning)
         if hasattr(ort.InferenceSession, "get_provider_graph_assignment_info"):
             options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        if self._profile:
+            options.enable_profiling = True
+            options.profile_file_prefix = self._profile
         self._options = options
         return options
 
     def output(self) -> NDArray[np.float32]:
         return self._output
+
+    def layer_times(self, iterations: int) -> LayerTimes:
+        """By a session that profiles itself, which takes the place of the one there was."""
+        with onnxruntime_layers.profile_prefix() as self._profile:
+            row = self._start_profiled()
+            host_ms, events = onnxruntime_layers.time_nodes(
+                self.infer, lambda: self._session.end_profiling(), iterations
+            )
+        side_by_side = self.job.options["inter_op_threads"] > 1
+        return onnxruntime_layers.layer_times(host_ms, events, row, side_by_side)
+
+    @abc.abstractmethod
+    def _start_profiled(self) -> str:
+        """Let a session that profiles take this one's place, and say what one of its rows is."""
 
     def facts(self) -> Facts:
         return {
@@ -131,6 +154,11 @@ class CpuSession(OnnxRuntime):
     """A session on the processor."""
 
     def load(self) -> None:
+        self._start()
+        classes = self.job.model["classes"]
+        self._output = np.empty((self.job.batch, classes), dtype=np.float32)
+
+    def _start(self) -> None:
         import onnxruntime as ort
 
         self._session = ort.InferenceSession(
@@ -141,8 +169,11 @@ class CpuSession(OnnxRuntime):
             raise WorkerError(f"ONNX Runtime runs on {found[0]}, expected {CPU}")
         self._binding = self._session.io_binding()
         self._run_options = ort.RunOptions()
-        classes = self.job.model["classes"]
-        self._output = np.empty((self.job.batch, classes), dtype=np.float32)
+
+    def _start_profiled(self) -> str:
+        self._start()
+        self.set_input(self._input)
+        return onnxruntime_layers.ON_CPU
 
     def set_input(self, batch: NDArray[np.float32]) -> None:
         self._input = np.ascontiguousarray(batch)

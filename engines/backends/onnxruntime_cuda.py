@@ -8,16 +8,16 @@ import glob
 import os
 import re
 import sys
-import time
 from collections import Counter
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends import cuda
-from engines.backends.base import DeviceTimes, Facts
+from engines.backends import cuda, onnxruntime_layers, split
+from engines.backends.base import Facts
 from engines.backends.onnxruntime import CPU, CUDA, OnnxRuntime, folders_of, nodes
 from engines.worker import inputs
 from engines.worker.failure import MEMORY, WorkerError, first_line
@@ -168,6 +168,7 @@ class CudaSession(OnnxRuntime):
     that stream, which is waited for once at the end.
     """
 
+    has_stream = True
     _stream: Any = None
 
     def load(self) -> None:
@@ -335,28 +336,37 @@ class CudaSession(OnnxRuntime):
         here = self._host_out
         cuda.copy_out(here.pointer, self._device_out.pointer, here.size, self._stream.handle)
 
-    def device_times(self, iterations: int) -> DeviceTimes:
+    def submit(self) -> None:
+        self._copy_in()
+        self._compute(self._run_options)
+        self._copy_out()
+
+    def wait(self) -> None:
+        self._stream.synchronize()
+
+    def device_times(self, iterations: int) -> split.DeviceTimes:
         stream = self._stream.handle
-        times = DeviceTimes(copy_in=[], compute=[], copy_out=[], enqueue=[])
         with ExitStack() as held:
-            events = [cuda.Event() for _ in range(4)]
+            events = [cuda.Event() for _ in range(split.EVENTS)]
             for event in events:
                 held.callback(event.close)
-            for _ in range(iterations):
-                events[0].record(stream)
-                self._copy_in()
-                events[1].record(stream)
-                began = time.perf_counter_ns()
-                self._compute(self._run_options)
-                times["enqueue"].append((time.perf_counter_ns() - began) / 1e6)
-                events[2].record(stream)
-                self._copy_out()
-                events[3].record(stream)
-                self._stream.synchronize()
-                times["copy_in"].append(events[1].ms_since(events[0]))
-                times["compute"].append(events[2].ms_since(events[1]))
-                times["copy_out"].append(events[3].ms_since(events[2]))
-        return times
+            parts = split.Parts(
+                copy_in=self._copy_in,
+                compute=partial(self._compute, self._run_options),
+                copy_out=lambda _: self._copy_out(),
+                wait=self._stream.synchronize,
+                record=[partial(event.record, stream) for event in events],
+                elapsed=lambda: split.between(events, lambda a, b: b.ms_since(a)),
+            )
+            return split.timed(parts, iterations)
+
+    def _start_profiled(self) -> str:
+        import onnxruntime as ort
+
+        self._stop()
+        # The kernels of a replay are not told apart.
+        self._start(ort, graph=False)
+        return onnxruntime_layers.on_cuda()
 
     def facts(self) -> Facts:
         in_force = self._session.get_provider_options()[CUDA]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends import cuda
+from engines.backends import cuda, split, torch_layers
 from engines.backends.base import (
     Backend,
-    DeviceTimes,
     Facts,
     Job,
     Probe,
@@ -30,13 +28,14 @@ if TYPE_CHECKING:
 
     import torch
 
+    from engines.backends.layers import LayerTimes
+
 INSTALL = "python -m pip install torch torchviz"
 DTYPES = {"fp32": "float32", "tf32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 # Tensor cores compute TF32 and bfloat16 from Ampere on; before it torch only emulates bfloat16.
 AMPERE = (8, 0)
 # Calls before a capture: docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs takes three.
 WARMUPS = 3
-MS_PER_NS = 1e-6
 
 
 def probe(device: str) -> Probe:
@@ -125,6 +124,9 @@ class Eager(Backend):
     def output(self) -> NDArray[np.float32]:
         return self._output
 
+    def layer_times(self, iterations: int) -> LayerTimes:
+        return torch_layers.time_modules(self._model, self.infer, iterations)
+
     def facts(self) -> Facts:
         import torch
 
@@ -177,6 +179,7 @@ class EagerCuda(Backend):
     """
 
     provider = "torch CUDA"
+    has_stream = True
 
     def __init__(self, job: Job, say: Say = nothing) -> None:
         super().__init__(job, say)
@@ -192,10 +195,11 @@ class EagerCuda(Backend):
         self._entered.enter_context(torch.cuda.stream(self._stream))
         self._choose_arithmetic()
         dtype = getattr(torch, DTYPES[self.job.precision])
-        self._model = model_of(self.job, dtype, device)
-        self._make_buffers(device)
+        # Another engine of this thread has it on; tensors made in it could not be compiled.
+        with torch.inference_mode(False):
+            self._model = model_of(self.job, dtype, device)
+            self._make_buffers(device)
         self._forward = forward_of(self._model, dtype, memory_format(self.job))
-        # Only now: tensors made in inference mode could not be compiled.
         self._entered.enter_context(torch.inference_mode())
         self._compute = self._computation()
         self._bind()
@@ -271,9 +275,12 @@ class EagerCuda(Backend):
 
     def _bind(self) -> None:
         """Look up once what every request calls."""
+        import torch
+
         self._copy_in = partial(self._input.copy_, self._host_input, non_blocking=True)
         self._copy_out = partial(self._host_logits.copy_, non_blocking=True)
         self._wait = self._stream.synchronize
+        self._set_stream = torch.cuda.set_stream
 
     def set_input(self, batch: NDArray[np.float32]) -> None:
         np.copyto(self._staging, batch)
@@ -286,29 +293,36 @@ class EagerCuda(Backend):
     def output(self) -> NDArray[np.float32]:
         return self._output
 
-    def device_times(self, iterations: int) -> DeviceTimes:
+    def submit(self) -> None:
+        # Another engine of this thread may have left its own.
+        self._set_stream(self._stream)
+        self._copy_in()
+        self._copy_out(self._compute())
+
+    def wait(self) -> None:
+        self._wait()
+
+    def device_times(self, iterations: int) -> split.DeviceTimes:
         import torch
 
-        events: list[Any] = [torch.cuda.Event(enable_timing=True) for _ in range(4)]  # type: ignore[no-untyped-call]
-        began, copied, computed, done = events
-        times = DeviceTimes(copy_in=[], compute=[], copy_out=[], enqueue=[])
-        for _ in range(iterations):
-            began.record(self._stream)
-            self._copy_in()
-            copied.record(self._stream)
-            before = time.perf_counter_ns()
-            logits = self._compute()
-            after = time.perf_counter_ns()
-            computed.record(self._stream)
-            self._copy_out(logits)
-            del logits  # as in `infer`: no output is alive when the next is computed
-            done.record(self._stream)
-            self._wait()
-            times["copy_in"].append(began.elapsed_time(copied))
-            times["compute"].append(copied.elapsed_time(computed))
-            times["copy_out"].append(computed.elapsed_time(done))
-            times["enqueue"].append((after - before) * MS_PER_NS)
-        return times
+        events: list[Any] = [
+            torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            for _ in range(split.EVENTS)
+        ]
+        parts = split.Parts(
+            copy_in=self._copy_in,
+            compute=self._compute,
+            copy_out=self._copy_out,
+            wait=self._wait,
+            record=[partial(event.record, self._stream) for event in events],
+            elapsed=lambda: split.between(events, lambda a, b: a.elapsed_time(b)),
+        )
+        return split.timed(parts, iterations)
+
+    def layer_times(self, iterations: int) -> LayerTimes:
+        return torch_layers.time_modules_on_device(
+            self._model, self._compute, self.infer, self._stream.cuda_stream, iterations
+        )
 
     def memory(self) -> dict[str, int]:
         """What torch's allocator has held at most; the context's own memory is not in it."""

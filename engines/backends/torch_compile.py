@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engines.backends import cuda, pytorch
+from engines.backends import cuda, pytorch, torch_layers
 from engines.backends.base import Backend, Facts, Job, Probe, Say, nothing, unavailable
 from engines.backends.pytorch import Eager, EagerCuda, capability
 from engines.worker.failure import WorkerError, explain, first_line
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
+
+    from engines.backends.layers import LayerTimes
 
 INSTALL_CXX = "apt install g++ (or set CXX to a compiler)"
 INSTALL_CC = "apt install gcc (or set CC to a compiler)"
@@ -101,6 +103,13 @@ def forbid_compiling(forbidden: bool) -> None:
     torch.compiler.set_stance("fail_on_recompile" if forbidden else "default")
 
 
+def name_own_kernels() -> None:
+    """Let Inductor's C++ kernels tell a profiler when they run, which they otherwise don't."""
+    from torch._inductor import config
+
+    config.cpp.enable_kernel_profile = True
+
+
 class Compiled(Eager):
     """The eager model compiled for one fixed shape; recompiling in the timed loop is an error."""
 
@@ -111,6 +120,9 @@ class Compiled(Eager):
         super().load()
         import torch
 
+        if self.job.layers:
+            name_own_kernels()
+        forbid_compiling(False)
         self._model = torch.compile(
             self._model, mode=self.job.options["mode"], dynamic=False, fullgraph=False
         )
@@ -122,8 +134,11 @@ class Compiled(Eager):
         self.infer()
         forbid_compiling(True)
 
+    def layer_times(self, iterations: int) -> LayerTimes:
+        return torch_layers.time_calls(self.infer, iterations)
+
     def close(self) -> None:
-        forbid_compiling(False)
+        forbid_compiling(self.beside)
 
     def facts(self) -> Facts:
         return {
@@ -147,6 +162,16 @@ class CompiledCuda(EagerCuda):
     def load(self) -> None:
         keep_compiled_code(self.job)
         super().load()
+        forbid_compiling(False)
+
+    def needs_to_be_alone(self) -> str:
+        if self.job.options["mode"] not in GRAPH_MODES:
+            return ""
+        # torch/_inductor/cudagraph_trees.py: one tree and one memory pool a device and thread.
+        return (
+            f"mode {self.job.options['mode']} replays Inductor's CUDA graphs, which share their"
+            " memory: one request's output is overwritten by the next"
+        )
 
     def _computation(self) -> Callable[[], torch.Tensor]:
         import torch
@@ -168,12 +193,18 @@ class CompiledCuda(EagerCuda):
             self.infer()
         forbid_compiling(True)
 
+    def layer_times(self, iterations: int) -> LayerTimes:
+        return torch_layers.time_kernels(
+            self._compute, self.infer, self._stream.cuda_stream, iterations
+        )
+
     def close(self) -> None:
         import torch
 
-        forbid_compiling(False)
+        forbid_compiling(self.beside)
         super().close()
-        torch._dynamo.reset()
+        if not self.beside:
+            torch._dynamo.reset()
         torch.cuda.empty_cache()
 
     def facts(self) -> Facts:

@@ -4,7 +4,14 @@ Samples are latencies in milliseconds in the order they were taken: their order 
 they depend on each other, and so how far an interval can be trusted. Nothing is ever dropped.
 """
 
-from engines.statistics.comparison import Comparison, Reason, Verdict, compare
+from engines.statistics.comparison import (
+    MIN_BLOCKS,
+    Comparison,
+    Reason,
+    Verdict,
+    compare,
+    judge,
+)
 from engines.statistics.live import DecimatedSeries, LatencyHistogram
 from engines.statistics.percentiles import (
     PERCENTILES,
@@ -17,6 +24,7 @@ from engines.statistics.rules import Settled, Stop, StopRule, WarmUpRule
 from engines.statistics.summary import Outliers, Summary, median_half_width, summarise
 
 __all__ = [
+    "MIN_BLOCKS",
     "PERCENTILES",
     "Comparison",
     "DecimatedSeries",
@@ -32,6 +40,7 @@ __all__ = [
     "WarmUpRule",
     "compare",
     "interval_ranks",
+    "judge",
     "median_half_width",
     "nearest_rank",
     "sample_floor",

@@ -57,9 +57,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason of a verdict: a code for machines and a sentence for people."""
+    """One reason of a verdict: a code for machines and a sentence for people.
 
-    code: Code
+    `compare` gives the codes of `Code`; what else makes a comparison unsound has codes of its own.
+    """
+
+    code: Code | str
     text: str
 
 
@@ -166,7 +169,7 @@ def compare(
     runs = _cut("baseline", a, given[0]), _cut("candidate", b, given[1])
     ratio = math.exp(runs[1].median - runs[0].median)
     low, high = _interval(*runs, interleaved, np.random.default_rng(seed), notes)
-    verdict, reason = _verdict(ratio, low, high, threshold)
+    verdict, reason = judge(ratio, low, high, threshold)
     return Comparison(ratio, low, high, verdict, (reason, *notes))
 
 
@@ -310,7 +313,8 @@ def _student_t(z: float, freedom: int) -> float:
     return sum(term / float(freedom) ** power for power, term in enumerate(terms))
 
 
-def _verdict(ratio: float, low: float, high: float, threshold: float) -> tuple[Verdict, Reason]:
+def judge(ratio: float, low: float, high: float, threshold: float) -> tuple[Verdict, Reason]:
+    """The verdict on a ratio of medians with its 95 % interval `low` to `high`, and its reason."""
     above, below = 1 + threshold, 1 / (1 + threshold)
     limit = f"{100 * threshold:g} %"
     interval = f"{_change(low)} to {_change(high)}"

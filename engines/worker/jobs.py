@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends import build_engine, open_backend, probe_backend
+from engines.backends import build_engine, open_backend, probe_backend, split
 from engines.worker import accuracy, clock, inputs, processors
-from engines.worker.failure import WorkerError
-from engines.worker.loop import timed_loop
+from engines.worker.failure import WorkerError, explain
+from engines.worker.loop import Deliver, no_garbage_collection, timed_loop, timed_turn
+from engines.worker.throughput import Lanes
 from engines.worker.usage import Usage
 
 if TYPE_CHECKING:
@@ -105,7 +108,10 @@ def check(request: Request, session: Session) -> Result:
 
 def measure(request: Request, session: Session) -> Result:
     """Run the timed loop, for warm-up, for real or for the energy of it, until its limit or until
-    told to stop."""
+    told to stop.
+
+    With `rewarm_seconds` as much warm-up comes before it, in the same loop.
+    """
     backend = loaded(session)
     phase = request["phase"]
     if session.origin_ns is None:
@@ -113,20 +119,34 @@ def measure(request: Request, session: Session) -> Result:
     session.say("progress", phase=phase, clock=clock.word(session.origin_ns))
     usage = Usage()
 
-    def deliver(start_s: float, latencies_ms: NDArray[np.float64]) -> None:
-        disturbed = usage.since()
-        samples = latencies_ms.astype("<f8").tobytes()
-        session.say("samples", samples, phase=phase, start_s=start_s, **disturbed)
-        usage.restart()
+    def deliver_as(phase: str) -> Deliver:
+        def deliver(start_s: float, latencies_ms: NDArray[np.float64]) -> None:
+            disturbed = usage.since()
+            samples = latencies_ms.astype("<f8").tobytes()
+            session.say("samples", samples, phase=phase, start_s=start_s, **disturbed)
+            usage.restart()
 
-    outcome = timed_loop(
-        backend.infer,
-        deliver,
-        session.stopped,
-        iterations=request.get("iterations"),
-        seconds=request.get("seconds"),
-        origin_ns=session.origin_ns,
-    )
+        return deliver
+
+    if "rewarm_seconds" in request:
+        outcome = timed_turn(
+            backend.infer,
+            deliver_as("warm-up"),
+            deliver_as(phase),
+            session.stopped,
+            rewarm_seconds=request["rewarm_seconds"],
+            seconds=request["seconds"],
+            origin_ns=session.origin_ns,
+        )
+    else:
+        outcome = timed_loop(
+            backend.infer,
+            deliver_as(phase),
+            session.stopped,
+            iterations=request.get("iterations"),
+            seconds=request.get("seconds"),
+            origin_ns=session.origin_ns,
+        )
     return {
         **outcome._asdict(),
         "facts": facts_of(backend),
@@ -139,11 +159,52 @@ def times(request: Request, session: Session) -> Result:
     """Where the time of a request goes on the device; `device` is None where nobody can tell."""
     backend = loaded(session)
     session.say("progress", phase="timing the device")
-    found = backend.device_times(request["iterations"])
+    with no_garbage_collection():
+        found = backend.device_times(request["iterations"])
     if found is None:
         return {"device": None}
-    medians = {f"{part}_ms": float(np.median(times)) for part, times in found.items()}  # type: ignore[call-overload]
-    return {"device": {"n": len(found["compute"]), **medians}}
+    return {"device": {"n": len(found["host"]), **split.summary(found)}}
+
+
+def throughput(request: Request, session: Session) -> Result:
+    """Measure with each number of `in_flight` requests in turn, `seconds` each.
+
+    Says a `flown` for each: its latencies in ms as little-endian float64, or the `reason` why
+    there are none; after one that failed no larger number is tried. Engines made for it are gone
+    when it ends.
+    """
+    backend = loaded(session)
+    batch, seed, size = request["batch"], request["input_seed"], request["input_size"]
+    lanes = Lanes(backend, lambda start: inputs.images(seed, start, batch, size))
+    try:
+        for count in request["in_flight"]:
+            if session.stopped():
+                break
+            session.say("progress", phase="throughput", detail=f"{count} in flight")
+            try:
+                lanes.grow_to(count)
+                flown = lanes.run(count, request["seconds"], session.stopped)
+            except Exception as error:
+                traceback.print_exc()
+                sys.stderr.flush()
+                session.say("flown", in_flight=count, reason=explain(error)["message"])
+                break
+            data = flown.latencies_ms.astype("<f8").tobytes()
+            session.say("flown", data, in_flight=count, seconds=flown.seconds)
+        return {"facts": lanes.facts()}
+    finally:
+        lanes.close()
+
+
+def layers(request: Request, session: Session) -> Result:
+    """Where the time of an inference goes by layer; nothing is measured in this worker after it."""
+    backend = loaded(session)
+    session.say("progress", phase="profiling")
+    with no_garbage_collection():
+        found = backend.layer_times(request["iterations"])
+    if not found.layers:
+        raise WorkerError(f"the profiler of {backend.job.engine} reported no layer")
+    return found.summary()
 
 
 def peak_host_bytes() -> int:
@@ -235,5 +296,7 @@ HANDLERS: dict[str, Handler] = {
     "convert": convert,
     "build": build,
     "times": times,
+    "layers": layers,
     "reference": reference,
+    "throughput": throughput,
 }

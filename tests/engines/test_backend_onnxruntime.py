@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import shutil
+import tempfile
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 
 from engines import registry
-from engines.backends import base, cuda, open_backend
+from engines.backends import base, cuda, onnxruntime_layers, open_backend
 from engines.backends import onnxruntime as backend
 from engines.backends import onnxruntime_cuda as on_cuda
 from engines.conversion import convert_onnx
@@ -22,6 +25,8 @@ from engines.worker.failure import WorkerError
 
 SPEC = {"classes": 10, "input_size": 96, "width": 0.35, "seed": 0, "weights": ""}
 BATCH = 2
+PARTS = ("copy_in", "compute", "copy_out", "enqueue", "host")
+BLOCKING_SYNC = 1  # CU_EVENT_BLOCKING_SYNC of cuda.h
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +185,7 @@ class HostDriver:
             "cuMemAlloc_v2": self.allocate,
             "cuMemHostAlloc": lambda address, size, _flags: self.allocate(address, size),
             "cuStreamCreate": lambda stream, _flags: self.allocate(stream),
-            "cuEventCreate": lambda event, _flags: self.allocate(event),
+            "cuEventCreate": self.create_event,
             "cuMemcpyHtoDAsync_v2": self.copy,
             "cuMemcpyDtoHAsync_v2": self.copy,
             "cuMemFree_v2": partial(self.free, "memory"),
@@ -198,6 +203,10 @@ class HostDriver:
         address._obj.value = ctypes.addressof(memory)
         self.held[address._obj.value] = memory
         return 0
+
+    def create_event(self, event, flags) -> int:
+        assert not flags & BLOCKING_SYNC, "a host that waits for it would sleep"
+        return self.allocate(event)
 
     def free(self, what: str, address) -> int:
         del self.held[address.value]
@@ -248,9 +257,15 @@ def test_a_cuda_session_copies_in_computes_and_copies_out(files, driver, cuda_gr
         engine.infer()
         assert engine.output() == pytest.approx(wanted(files, batch), rel=1e-4, abs=1e-5)
     times = engine.device_times(3)
-    assert [len(column) for column in times.values()] == [3, 3, 3, 3]
+    assert {name: len(column) for name, column in times.items()} == dict.fromkeys(PARTS, 3)
     assert min(times["enqueue"]) > 0
-    assert driver.released == ["event"] * 4
+    assert all(np.array(times["enqueue"]) < np.array(times["host"]))
+    assert driver.released == ["event"] * 4, "made once for all requests"
+    batch = inputs.images(0, 9, BATCH, 96)
+    engine.set_input(batch)
+    engine.submit()
+    engine.wait()
+    assert engine.output() == pytest.approx(wanted(files, batch), rel=1e-4, abs=1e-5)
     engine.close()
     assert driver.released[4:] == ["stream", *["memory"] * 4, "context"]
     assert driver.held == {}
@@ -334,3 +349,56 @@ def test_a_provider_that_does_not_start_is_no_fallback(files, driver, monkeypatc
     monkeypatch.setattr(on_cuda, "CUDA", "CUDAExecutionProvider")
     with pytest.raises(WorkerError, match="could not start its CUDA provider"):
         Refusing(job(files, allow_cpu_fallback=True)).load()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_nodes_are_timed_by_a_session_that_profiles_itself(files, precision, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    engine = open_backend(request(files, precision, intra_op_threads=1))
+    engine.load()
+    engine.set_input(inputs.images(0, 0, BATCH, 96))
+    found = engine.layer_times(20)
+    assert list(tmp_path.iterdir()) == [], "the profile is deleted"
+    assert (found.clock, found.row) == ("host", onnxruntime_layers.ON_CPU)
+    assert all(one.calls == len(one.ms) == 20 for one in found.layers)
+    assert {one.provider for one in found.layers} == {"CPU"}
+    kinds = Counter(one.kind for one in found.layers)
+    types = {one.precision for one in found.layers}
+    if precision == "fp32":
+        assert kinds["Conv"] == 52
+        assert types == {"FP32"}
+    else:
+        assert kinds["QuantizeLinear"] + kinds["QLinearConv"] > 20
+        assert {"FP32", "INT8"} <= types
+    # Whole microseconds are cut off, and ONNX Runtime's own work between nodes is in no node.
+    parts, whole = sum(one.ms.sum() for one in found.layers), sum(found.whole_ms)
+    assert 0.3 * whole < parts < whole
+
+
+def test_operators_side_by_side_are_said(files):
+    engine = open_backend(request(files, intra_op_threads=1, inter_op_threads=2))
+    engine.load()
+    engine.set_input(inputs.images(0, 0, BATCH, 96))
+    assert onnxruntime_layers.SIDE_BY_SIDE in engine.layer_times(3).notes
+
+
+@pytest.mark.parametrize(
+    ("blocking", "row"),
+    [("1", onnxruntime_layers.WAITED_FOR), ("0", onnxruntime_layers.ENQUEUED)],
+)
+def test_on_cuda_the_row_says_whose_time_it_is(files, driver, monkeypatch, blocking, row):
+    monkeypatch.setenv(onnxruntime_layers.BLOCKING, blocking)
+    engine = OnHost(job(files, cuda_graph=True))
+    engine.load()
+    engine.set_input(inputs.images(0, 0, BATCH, 96))
+    found = engine.layer_times(5)
+    assert found.row == row
+    assert engine.asked_for["enable_cuda_graph"] == "0", "a replay's kernels are not told apart"
+    assert len(found.layers) > 50
+    engine.close()
+    assert driver.held == {}
+
+
+def test_a_profile_without_the_runs_that_were_made_is_refused():
+    with pytest.raises(WorkerError, match="holds 0 runs of 0 nodes, expected 2 runs"):
+        onnxruntime_layers.layer_times([1.0, 1.0], [], "a row", side_by_side=False)

@@ -25,6 +25,7 @@ from engines.backends.torch_compile import Compiled, CompiledCuda
 from engines.worker.failure import WorkerError
 from engines.worker.inputs import images
 from engines.worker.model import build, write_weights
+from engines.worker.throughput import Lanes
 
 BATCH = 2
 GPU = {"index": 0, "name": "NVIDIA H200", "compute_capability": "9.0", "uuid": "GPU-0",
@@ -86,8 +87,12 @@ def counted_anew():
 class Event:
     """The host's clock for the device's."""
 
-    def __init__(self, enable_timing):
+    made = 0
+
+    def __init__(self, enable_timing, blocking=False):
         assert enable_timing
+        assert not blocking, "a host that waits for it would sleep"
+        Event.made += 1
 
     def record(self, stream):
         assert stream.synchronize, "recorded in our stream"
@@ -107,9 +112,13 @@ def on_the_cpu(kind: type[EagerCuda]) -> type[EagerCuda]:
 @pytest.fixture
 def stand_in(monkeypatch):
     """Opens a GPU's backend on the CPU; what it set in torch is put back afterwards."""
-    stream = SimpleNamespace(synchronize=lambda: None)
-    monkeypatch.setattr(torch.cuda, "Stream", lambda device: stream)
+
+    def stream(_device):
+        return SimpleNamespace(synchronize=lambda: None, chosen=[])
+
+    monkeypatch.setattr(torch.cuda, "Stream", stream)
     monkeypatch.setattr(torch.cuda, "stream", contextlib.nullcontext)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda one: one.chosen.append(one))
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(cuda, "gpu", lambda index: GPU)
     monkeypatch.setattr(torch_compile, "missing_for_triton", lambda: None)
@@ -166,6 +175,10 @@ def test_compiled_on_the_cpu_counts_what_was_compiled(job, batches, expected, co
     assert (facts["provider"], facts["mode"]) == ("Inductor CPU", "default")
     assert (facts["graphs"], facts["graph_breaks"], facts["recompiles"]) == (1, 0, 0)
     assert facts["compile_cache"] == "cold"
+    lanes = Lanes(backend, lambda start: images(7, start, BATCH, backend.job.input_size))
+    lanes.grow_to(2)
+    assert len(lanes.run(2, 0.05, lambda: False).latencies_ms) >= 2
+    lanes.close()
     backend.set_input(batches[0][:1])
     with pytest.raises(RuntimeError, match="recompile"):
         backend.infer()
@@ -370,10 +383,17 @@ def test_a_graph_that_can_not_be_captured_is_a_fact_not_a_failure(
 def test_a_request_s_time_is_told_in_parts(job, batches, stand_in):
     backend = stand_in(job(device="cuda"))
     logits_of(backend, batches)
+    Event.made = 0
+    backend.infer()
+    assert Event.made == 0, "no event is in a sample"
     times = backend.device_times(5)
-    assert set(times) == {"copy_in", "compute", "copy_out", "enqueue"}
+    assert Event.made == 4, "once for all requests"
+    assert set(times) == {"copy_in", "compute", "copy_out", "enqueue", "host"}
     assert all(len(values) == 5 and min(values) >= 0 for values in times.values())
-    assert np.all(np.array(times["enqueue"]) <= np.array(times["compute"]))
+    columns = {name: np.array(values) for name, values in times.items()}
+    assert np.all(columns["enqueue"] <= columns["compute"])
+    parts = columns["copy_in"] + columns["compute"] + columns["copy_out"]
+    assert np.all(parts <= columns["host"])
 
 
 def test_compiled_for_a_gpu_settles_before_the_loop(job, batches, expected, stand_in, counted_anew):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engines.worker import loop
-from engines.worker.loop import timed_loop
+from engines.worker.loop import timed_loop, timed_turn
 
 
 class Recorder:
@@ -123,3 +123,34 @@ def test_what_a_block_went_through_is_its_own(monkeypatch):
     assert {one["page_faults"] for one in blocks} == {10}
     ((_, begun),) = [one for one in said if one[0] == "progress"]
     assert begun["clock"]["origin_ns"] == 0
+
+
+def test_a_turn_is_a_rewarm_and_a_block_with_nothing_between(monkeypatch):
+    monkeypatch.setattr(loop.time, "perf_counter_ns", FakeClock())
+    rewarm, block, collections = Recorder(), Recorder(), []
+    monkeypatch.setattr(loop.gc, "collect", lambda: collections.append(len(rewarm.blocks)))
+    outcome = timed_turn(
+        lambda: None, rewarm, block, never, rewarm_seconds=0.2, seconds=0.5, origin_ns=0
+    )
+    # Each inference reads the clock twice: 0.2 s hold some 100, half a second some 250.
+    assert 80 <= len(rewarm.latencies_ms) <= 100
+    assert 200 <= outcome.n == len(block.latencies_ms) <= 250
+    assert rewarm.blocks[-1][0] < block.blocks[0][0]
+    assert collections == [0], "the heap is walked before the re-warm, never after it"
+
+
+def test_each_part_of_a_turn_is_one_inference_at_least(monkeypatch):
+    monkeypatch.setattr(loop.time, "perf_counter_ns", FakeClock())
+    rewarm, block = Recorder(), Recorder()
+    outcome = timed_turn(lambda: None, rewarm, block, never, rewarm_seconds=1e-6, seconds=1e-6)
+    assert (len(rewarm.latencies_ms), outcome.n) == (1, 1)
+
+
+def test_a_stop_in_the_rewarm_begins_no_block():
+    rewarm, block = Recorder(), Recorder()
+    stopped = timed_turn(
+        lambda: None, rewarm, block, lambda: True, rewarm_seconds=0.01, seconds=600.0
+    )
+    assert stopped == (0, 0.0, True)
+    assert len(rewarm.latencies_ms)
+    assert block.blocks == []

@@ -132,6 +132,15 @@ def test_a_real_worker_ends_when_its_driver_is_gone(tmp_path):
     process.kill()
 
 
+def test_a_worker_has_its_settings_beside_the_users(tmp_path):
+    with WorkerProcess(tmp_path / "w.log", Control(), settings={"ONLY_HERE": "1"}) as started:
+        started.greet()
+        variables = psutil.Process(started.pid).environ()
+    assert variables["ONLY_HERE"] == "1"
+    assert variables["PATH"] == os.environ["PATH"]
+    assert "ONLY_HERE" not in os.environ
+
+
 def test_the_scratch_folder_goes_with_the_worker(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with WorkerProcess(tmp_path / "log", Control()) as process:

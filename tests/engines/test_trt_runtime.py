@@ -163,6 +163,68 @@ def test_a_context_that_does_not_pop_is_released_all_the_same(driver_that):
     assert driver.released == ["push", "pop", "detach"]
 
 
+class Working(Driver):
+    """A driver whose GPU is host memory; notes what is put on its stream, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.done = []
+
+    def Stream(self):  # noqa: N802
+        return SimpleNamespace(handle=1, synchronize=lambda: self.done.append("wait"))
+
+    def Event(self, *flags):  # noqa: N802
+        assert not flags, "PyCUDA's default is no event that a waiting host sleeps for"
+        number = self.done.count("made")
+        self.done.append("made")
+        return SimpleNamespace(
+            number=number,
+            record=lambda _stream: self.done.append(f"event {number}"),
+            time_since=lambda earlier: float(number - earlier.number),
+        )
+
+    def mem_alloc(self, size):
+        return np.empty(size // 4, np.float32)
+
+    def memcpy_htod_async(self, target, source, _stream):
+        self.done.append("in")
+        target[:] = source.ravel()
+
+    def memcpy_dtoh_async(self, target, source, _stream):
+        self.done.append("out")
+        target[:] = source.reshape(target.shape)
+
+
+def test_a_request_is_copied_in_computed_copied_out_and_waited_for(monkeypatch):
+    driver = Working()
+    monkeypatch.setattr(on_device, "import_module", lambda _: driver)
+    monkeypatch.setattr(cuda, "problem", lambda *_: None)
+    device = on_device.open_device(0)
+    device.prepare((2, 3), (2, 3))
+
+    def compute():
+        driver.done.append("compute")
+        device._output[:] = device._input + 1
+
+    device.host_input[...] = 5
+    assert driver.done == ["made"] * 4
+    driver.done.clear()
+    device.request(compute)()
+    assert driver.done == ["in", "compute", "out", "wait"]
+    assert np.all(device.host_output == 6)
+    driver.done.clear()
+    device.submission(compute)()
+    assert driver.done == ["in", "compute", "out"], "who hands over waits later"
+    driver.done.clear()
+    times = device.times(compute, 2)
+    assert driver.done == 2 * [
+        "event 0", "in", "event 1", "compute", "event 2", "out", "event 3", "wait",
+    ]  # fmt: skip
+    assert times["copy_in"] == times["compute"] == times["copy_out"] == [1.0, 1.0]
+    assert len(times["host"]) == len(times["enqueue"]) == 2
+    device.close()
+
+
 class BrokenGraph:
     """A captured graph in a context that an earlier error has spoilt."""
 

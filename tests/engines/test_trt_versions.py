@@ -185,7 +185,7 @@ OURS = {
     ("runtime.py", "builder"), ("runtime.py", "inspector"), ("builder.py", "inspector"),
     ("builder.py", "network"), ("builder.py", "cache"), ("builder.py", "context"),
     ("device.py", "context"), ("probing.py", "builder"), ("inspector.py", "tensor"),
-    ("inspector.py", "layer"),
+    ("inspector.py", "layer"), ("layers.py", "layer"), ("layers.py", "inspector"),
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("start_up", "line", "million", "isolation", "switch", "polling", "gpu")
+NAMES = ("start_up", "line", "million", "isolation", "switch", "turns", "polling", "gpu", "split")
 
 
 def main(names: list[str]) -> int:

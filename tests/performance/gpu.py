@@ -35,10 +35,10 @@ def main() -> None:
     if not specs:
         row("no engine runs on a GPU here", "")
     for spec in specs:
-        rounds = [(_tool(spec, answers), _bare(spec, answers)) for _ in range(ROUNDS)]
+        rounds = [(tool(spec, answers), bare(spec)) for _ in range(ROUNDS)]
         for figure, limit in zip(("device_ms", "host_ms"), LIMITS[spec.engine], strict=True):
-            ratios = [tool[figure] / bare[figure] for tool, bare in rounds]
-            seen = " ".join(f"{tool[figure]:.4f}/{bare[figure]:.4f}" for tool, bare in rounds)
+            ratios = [ours[figure] / theirs[figure] for ours, theirs in rounds]
+            seen = " ".join(f"{ours[figure]:.4f}/{theirs[figure]:.4f}" for ours, theirs in rounds)
             row(f"{spec.label}: {figure}, tool / bare", spread(ratios), f"limit {limit}")
             row("", f"{statistics.median(ratios):.3f}", seen)
 
@@ -53,14 +53,16 @@ def _spec(name: str, answers: list[Availability]) -> EngineSpec | None:
     )
 
 
+# The files that the last run made, by the kind of the job that made them.
 FILES: dict[str, str] = {}
 
 
-def _tool(spec: EngineSpec, answers: list[Availability]) -> dict[str, float]:
+def tool(spec: EngineSpec, answers: list[Availability]) -> dict[str, float]:
+    """Host and device time of `spec` as a run of ours has them, in ms."""
     plan = RunPlan(model=MODEL, measurement=MEASUREMENT, engines=(spec,))
     figures: dict[str, float] = {}
     for event in run(plan, Control(), answers):
-        if isinstance(event, JobDone) and event.kind in ("build", "export"):
+        if isinstance(event, JobDone) and event.kind in ("weights", "build", "export"):
             FILES[event.kind] = event.path
         if isinstance(event, EngineFinished):
             result = event.result
@@ -74,7 +76,11 @@ def _tool(spec: EngineSpec, answers: list[Availability]) -> dict[str, float]:
     return figures
 
 
-def _bare(spec: EngineSpec, answers: list[Availability]) -> dict[str, float]:
+def bare(spec: EngineSpec, script: str = "", **more: object) -> dict[str, float]:
+    """What a script beside this one, by default the engine's bare loop, answers in ms.
+
+    It is given the files that the last run of ours made.
+    """
     asked = {
         "engine_file": FILES.get("build", ""),
         "onnx": FILES.get("export", ""),
@@ -82,18 +88,20 @@ def _bare(spec: EngineSpec, answers: list[Availability]) -> dict[str, float]:
         "batch": spec.batch,
         "input_size": MODEL.input_size,
         "classes": MODEL.classes,
+        **more,
     }
     python = launch.command(spec.environment)[0]
     environment = launch.variables(spec.environment)
-    del environment["PYTHONSAFEPATH"]  # the loops share a module in their own folder
+    del environment["PYTHONSAFEPATH"]  # the scripts share a module in their own folder
+    script = script or f"{spec.engine}_loop.py"
     done = subprocess.run(
-        [python, str(BARE / f"{spec.engine}_loop.py"), json.dumps(asked)],
+        [python, str(BARE / script), json.dumps(asked)],
         env=environment,
         capture_output=True,
         text=True,
     )
     words = [line for line in done.stdout.splitlines() if line.startswith("BARE ")]
     if not words:
-        sys.exit(f"the bare loop of {spec.engine} failed:\n{done.stderr[-2000:]}")
+        sys.exit(f"{script} failed for {spec.label}:\n{done.stderr[-2000:]}")
     figures: dict[str, float] = json.loads(words[-1].removeprefix("BARE "))
     return figures

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from engines import registry, runner
+from engines import entry, registry, runner
 from engines.backends import cuda
 from engines.benchmark import Benchmark, Steps
 from engines.control import Control
@@ -53,7 +53,7 @@ class Turns(Benchmark):
                 yield from self.turn(worker, condition)
 
     def turn(self, worker: WorkerProcess, condition: float | str) -> Steps:
-        taken = Taken()
+        taken = {"measuring": Taken()}
         rate = 0.0 if condition == ENERGY else float(condition)
         with Monitor(1.0 / rate if rate else 0.0) as monitor:
             watch = monitor.watch(self._gpu, worker.pid)
@@ -61,10 +61,10 @@ class Turns(Benchmark):
             meter = Meter(watch.gpu) if condition == ENERGY else contextlib.nullcontext()
             with meter:
                 yield from sample(
-                    worker, self.job, self.entry, "measuring", taken, None, watch, seconds=TURN_S
+                    worker, self.job, self.entry, "measuring", taken, watch=watch, seconds=TURN_S
                 )
             watch.end()
-        self.found.setdefault(condition, []).append(taken.all())
+        self.found.setdefault(condition, []).append(taken["measuring"].all())
 
 
 def main() -> None:
@@ -106,7 +106,7 @@ def _measured(spec: EngineSpec) -> Found:
     """The latencies of each turn under each condition."""
     Turns.found = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "Benchmark", Turns)
+        patch.setattr(entry, "Benchmark", Turns)
         plan = RunPlan(measurement=WARM_UP, engines=(spec,))
         for event in runner.run(plan, Control()):
             if isinstance(event, EngineFinished):

@@ -12,12 +12,14 @@ from engines.errors import EXIT_USAGE, UsageError
 from engines.plan import ARTICLE_ITERATIONS
 from profiles import presets
 
+NAMES = ("article", "batches", "frontier", "quick", "serving")
+
 
 def test_names() -> None:
-    assert presets.names() == ("article", "batches", "quick")
+    assert presets.names() == NAMES
 
 
-@pytest.mark.parametrize("name", ["article", "batches", "quick"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_preset_can_be_run(name: str) -> None:
     plan = presets.load(name)
     assert plan.name == name
@@ -40,6 +42,20 @@ def test_the_articles_own_run() -> None:
 def test_batches() -> None:
     asked = [(spec.engine, spec.batch) for spec in presets.load("batches").engines]
     assert asked == [(name, size) for name in ("eager", "onnxruntime") for size in (1, 8, 32)]
+
+
+@pytest.mark.parametrize("name", ["frontier", "serving"])
+def test_a_sweep_has_several_batches_and_requests_in_flight(name: str) -> None:
+    plan = presets.load(name)
+    assert len({spec.batch for spec in plan.engines}) >= 4
+    assert len(plan.measurement.in_flight) >= 2
+    assert plan.measurement.seconds == 2.0
+
+
+def test_the_gpu_s_sweep_uses_graphs_everywhere() -> None:
+    for spec in presets.load("serving").engines:
+        assert spec.device == "cuda"
+        assert registry.find(spec.engine).settings(spec)["cuda_graph"] is True
 
 
 def test_quick_is_quick() -> None:

@@ -145,7 +145,9 @@ def test_each_block_keeps_what_preempted_it(profile: Profile) -> None:
     recorder = Recorder()
     recorder.apply(RunStarted(profile.plan, ("a", "b"), "id"))
     for start, switches in ((0.5, 3), (0.6, 0)):
-        recorder.apply(Samples("j", 0, "measuring", start, np.array([1.0, 2.0]), preempted=switches))
+        recorder.apply(
+            Samples("j", 0, "measuring", start, np.array([1.0, 2.0]), preempted=switches)
+        )
     series = recorder.samples()[0, "measuring"]
     assert series.block_preempted.tolist() == [3, 0]
     again = decode(encode(recorder.samples()), "x")[0, "measuring"]

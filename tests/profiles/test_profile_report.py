@@ -185,14 +185,18 @@ def test_a_comparison_at_80_columns(comparison: Any) -> None:
     assert table["engine"] == ["prec", "A p50", "B p50", "ratio", "95 % interval", "verdict"]
     assert [row[-1] for row in list(table.values())[1:]] == [
         "UNCLEAR",
-        "SLOWER",
+        "UNCLEAR",
         "SAME",
         "FASTER",
     ]
     assert re.fullmatch(r"1\.1[67]\d", table["compile"][3])
     assert float(table["compile"][1]) == pytest.approx(0.512, rel=0.01)
     assert float(table["compile"][2]) == pytest.approx(0.6, rel=0.01)
-    assert text.startswith("A: a test: mobilenetv2 1 @ 224 on box, 2026-11-22 17:05:31 UTC\nB: ")
+    assert text.startswith(
+        "CAN'T TELL: 2 UNCLEAR, 1 SAME, 1 FASTER of 4 entries\n"
+        "A: a test: mobilenetv2 1 @ 224 on box, 2026-11-22 17:05:31 UTC\nB: "
+    )
+    assert "\nHow measured\n  A: one after another, 300 iterations each\n  B: one after" in text
     assert "\nOTHER MACHINE: A ran on box (Intel Xeon Platinum 8480+, NVIDIA H200), B on" in text
     assert "\nOnly in A\n  tensorrt cuda fp16 b1\n" in text
     assert "\n  machine: hostname box → other\n" in text
@@ -232,12 +236,18 @@ def test_json(run: Profile, comparison: Any) -> None:
     assert whole["results"][4]["latency"] is None
     assert whole["results"][0]["latency"]["n"] == 300
     found = json.loads(json.dumps(to_dict(comparison), allow_nan=False))
-    assert found["exit_code"] == comparison.exit_code == 1
+    assert found["exit_code"] == comparison.exit_code == 3
     assert [entry["verdict"] for entry in found["entries"]] == [
         "UNCLEAR",
-        "SLOWER",
+        "UNCLEAR",
         "SAME",
         "FASTER",
+    ]
+    assert [entry["codes"][0] for entry in found["entries"]] == [
+        "interval-crosses-threshold",
+        "invalid",
+        "within-threshold",
+        "beyond-threshold",
     ]
     assert found["entries"][1]["low"] < found["entries"][1]["ratio"] < found["entries"][1]["high"]
     assert found["entries"][1]["a"]["accuracy"]["cosine"] == 0.98

@@ -238,6 +238,13 @@ class TestSpoiltSamples:
                 "0/measuring/first": np.array([7]),
                 "0/measuring/start_s": np.array([0.0]),
             },
+            {"0/measuring": np.array([1.0]), "0/measuring/round": np.array([0])},
+            {
+                "0/measuring": np.array([1.0]),
+                "0/measuring/first": np.array([0]),
+                "0/measuring/start_s": np.array([0.0]),
+                "0/measuring/round": np.array([-2]),
+            },
         ],
     )
     def test_arrays_that_mislead_are_refused(self, tmp_path: Path, arrays: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ from engines.errors import UsageError
 from tests.tui.app_support import opened, text_of, until
 from tui import actions
 from tui.app import InferTuiApp
-from tui.dialogs import choose, confirm, form, message
-from tui.screens import bench, help, history, model  # noqa: A004
+from tui.dialogs import choose, confirm, form, measurement, message
+from tui.screens import bench, frontier, help, history, layers, model  # noqa: A004
 from tui.widgets import panel
 
 HOMES = {
@@ -22,8 +22,10 @@ HOMES = {
     "results": bench.BenchScreen,
     "list": panel.RowsView,
     "page": model.ModelScreen,
+    "layers": layers.LayersScreen,
     "profiles": history.HistoryScreen,
     "chooser": history.HistoryScreen,
+    "frontier": frontier.FrontierScreen,
     "dialog": choose.BatchDialog,
     "checklist": choose.Checklist,
     "form": form.FormRows,
@@ -83,7 +85,7 @@ async def test_a_keymap_replaces_keys_in_bindings_key_bar_and_help(replayed: Non
         await pilot.press("i")
         assert app.screen is app.bench
         await pilot.press("f5")
-        assert isinstance(app.screen, form.MeasurementDialog)
+        assert isinstance(app.screen, measurement.MeasurementDialog)
         await pilot.press("escape", "question_mark")
         await until(pilot, lambda: isinstance(app.screen, help.HelpScreen))
         assert "f5" in app.screen.query_one(help.HelpRows).text()

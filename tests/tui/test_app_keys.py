@@ -20,7 +20,8 @@ from tests.tui.app_support import (
 )
 from tui.dialogs.base import Field
 from tui.dialogs.choose import BatchDialog, Checklist, PrecisionDialog
-from tui.dialogs.form import FormRows, MeasurementDialog, OptionsDialog
+from tui.dialogs.form import FormRows, OptionsDialog
+from tui.dialogs.measurement import MeasurementDialog
 from tui.dialogs.message import MessageDialog
 from tui.dialogs.path import PathDialog
 from tui.screens.help import HelpScreen

@@ -88,15 +88,40 @@ def test_a_profile_compared_with_itself_is_the_same(saved):
 
 
 @pytest.mark.parametrize("shape", ["text", "md", "json"])
-@pytest.mark.parametrize("command", ["compare", "profiles", "engines", "model"])
+@pytest.mark.parametrize("command", ["compare", "frontier", "profiles", "engines", "model"])
 def test_every_format_of_every_report(saved, command, shape):
-    words = list(map(str, saved)) if command == "compare" else []
+    profiles = {"compare": saved, "frontier": saved[:1]}
+    words = list(map(str, profiles.get(command, ())))
     words += list(TINY) if command == "model" else []
     done = infer_tui(command, *words, "--format", shape)
     assert done.returncode in (0, 1, 3), done.stderr
     assert done.stdout.strip()
     if shape == "json":
         json.loads(done.stdout)
+
+
+def test_the_frontier_is_gated_by_its_limit(saved):
+    met = infer_tui("frontier", str(saved[0]), "--max-latency", "1000s")
+    assert met.returncode == 0, met.stderr
+    assert "best under 1000 s: onnxruntime cpu fp32 b1: " in met.stdout
+    unmet = infer_tui("frontier", str(saved[0]), "--max-latency", "1us")
+    assert unmet.returncode == 1
+    assert "nothing meets 1 µs: the nearest is onnxruntime" in unmet.stdout
+    wrong = infer_tui("frontier", str(saved[0]), "--max-latency", "fast")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "'fast' is no latency" in wrong.stderr
+
+
+def test_a_run_is_gated_by_a_limit_that_its_profile_keeps(tmp_path):
+    path = tmp_path / "limited.toml"
+    words = ("run", *TINY, *ORT, "-n", "50", "--save", str(path))
+    done = infer_tui(*words, "--max-latency", "1us")
+    assert done.returncode == 1, done.stderr
+    assert "nothing meets 1 µs" in done.stdout
+    assert read_profile(path).plan.max_latency_ms == 0.001
+    again = infer_tui("frontier", str(path))
+    assert again.returncode == 1, "the limit of the run's own plan"
+    assert infer_tui("frontier", str(path), "--max-latency", "1000s").returncode == 0
 
 
 def test_the_model_command_states_the_papers_figures():
@@ -127,6 +152,44 @@ def test_output_that_is_closed_early_is_no_error():
     )
     assert pipe.stdout.startswith("model")
     assert pipe.stderr == ""
+
+
+def test_layers_are_one_document_sorted_as_asked():
+    done = infer_tui("layers", *TINY, *ORT, "--sort", "name", "--top", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "nothing is narrated into a pipe"
+    document = json.loads(done.stdout)
+    names = [one["name"] for one in document["layers"]]
+    assert len(names) == 5
+    assert names == sorted(names)
+    assert document["spec"]["options"] == {"intra_op_threads": 1}
+    assert document["machine"]["cpu"]
+    assert 0 < document["accounted"] < 1
+    assert all(0 < one["share"] < 1 and one["place"] for one in document["layers"])
+
+
+def test_layers_are_a_table_that_says_what_a_row_is():
+    done = infer_tui("layers", *TINY, *ORT, "--top", "3", env={**os.environ, "COLUMNS": "80"})
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "A row is a node of the graph as ONNX Runtime rewrote it" in text
+    assert "ms a request without it" in text
+    *_, heading, rule, first, second, third = done.stdout.splitlines()
+    assert heading.split() == ["#", "layer", "kind", "type", "provider", "ms", "share", "sum"]
+    assert set(rule) == {"-", " "}
+    times = [float(line.split()[-3]) for line in (first, second, third)]
+    assert times == sorted(times, reverse=True)
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_interrupted_layers_leave_no_child():
+    with Terminal([COMMAND, "layers", *TINY, *ORT]) as terminal:
+        terminal.wait_for("warm-up", 60)
+        children = terminal.descendants()
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.wait_closed() == 130
+        assert "stopped by the user" in terminal.text
+        assert not [one for one in children if one.is_running()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -247,6 +310,15 @@ BAD = [
     (("model", "--graph", "x.foo"), "'.foo'"),
     (("build",), "TensorRT can't build here"),
     (("build", "-e", "eager"), "eager needs no build"),
+    (("layers",), "required: -e/--engine"),
+    (("layers", "-e", "onxruntime"), "did you mean 'onnxruntime'?"),
+    (("layers", "-e", "tensorrt"), "tensorrt is not available here"),
+    (("layers", "-e", "tensorrt@none"), "environment 'none' is not configured here"),
+    (("layers", "-e", "eager", "-p", "int8"), "eager has no int8"),
+    (("layers", "-e", "eager", "-b", "0"), "batch is 0"),
+    (("layers", *ORT, "--top", "0"), "--top is 0; expected a whole number from 1"),
+    (("layers", "-e", "eager", "--set", "onnxruntime.spinning=no"), "expected eager"),
+    (("layers", "resnet", "-e", "eager"), "unknown model 'resnet'"),
     (("frobnicate",), "invalid choice: 'frobnicate'"),
     ((), "the app needs a terminal; in scripts use 'infer-tui run'"),
 ]

@@ -18,6 +18,7 @@ from engines.events import (
     JobFailed,
     JobStarted,
     Progress,
+    RoundStarted,
     RunFinished,
     RunStarted,
     Samples,
@@ -387,3 +388,47 @@ def test_a_window_stays_within_its_data_and_its_size(blocks: list[list[float]], 
     if every:
         slack = 1e-9 * max(every)
         assert min(every) - slack <= shown.min() <= shown.max() <= max(every) + slack
+
+
+# Turns
+
+
+def turn(entry: int, number: int, phase: Any, start_s: float, *latencies_ms: float) -> Samples:
+    return Samples(f"benchmark {entry}", entry, phase, start_s, np.array(latencies_ms), number)
+
+
+def test_the_entry_that_has_its_turn_is_the_current_one() -> None:
+    run = started()
+    for entry in (0, 1):
+        job = f"benchmark {entry}"
+        run.apply(JobStarted(job, "benchmark", "x", entry=entry))
+        run.apply(Progress(job, "waiting for its turn"))
+    assert [entry.state for entry in run.entries] == ["loaded", "loaded"]
+    assert run.current is None
+    assert (run.round, run.rounds) == (0, 0)
+    run.apply(RoundStarted(3, 9, (1, 0)))
+    assert (run.round, run.rounds) == (4, 9)
+    run.apply(Progress("benchmark 1", "measuring", "round 4 of 9"))
+    assert run.current is run.entries[1]
+    run.apply(Progress("benchmark 1", "waiting for its turn"))
+    run.apply(Progress("benchmark 0", "measuring", "round 4 of 9"))
+    assert run.current is run.entries[0]
+    run.apply(JobDone("benchmark 0", "benchmark", 9.0, entry=0))
+    assert run.entries[0].state == "measured", "its verdict comes when all are measured"
+    run.apply(EngineFinished(0, result()))
+    assert run.entries[0].state == "done"
+
+
+def test_the_turns_of_others_are_no_gaps_and_rewarms_are_not_drawn() -> None:
+    run = started()
+    run.apply(samples("warm-up", 0.0, 10.0, 10.0))
+    for number, start_s in enumerate((7.0, 19.0)):
+        run.apply(turn(0, number, "warm-up", start_s, 50.0))
+        run.apply(turn(0, number, "measuring", start_s + 0.05, 10.0, 12.0))
+    entry = run.entries[0]
+    times, _, high = entry.series.points()
+    assert times.tolist() == pytest.approx([0.0, 0.01, 0.02, 0.03, 0.042, 0.052])
+    assert high.max() == 12.0
+    assert entry.n == 4
+    assert entry.measuring_since == pytest.approx(0.02)
+    assert entry.elapsed_s == pytest.approx(0.064)

@@ -246,14 +246,14 @@ def test_what_plotext_draws_does_not_grow_with_the_number_of_samples(
     n: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = 0
-    points = plotting._Figure.points
+    points = plotting.Figure.points
 
     def count(figure: Any, given: Sequence[Any], *rest: Any, **named: Any) -> None:
         nonlocal drawn
         drawn += len(given)
         points(figure, given, *rest, **named)
 
-    monkeypatch.setattr(plotting._Figure, "points", count)
+    monkeypatch.setattr(plotting.Figure, "points", count)
     series = DecimatedSeries(512)
     series.add(np.arange(n) * (10.0 / n), noisy(10.0, n))
     times, low, high = series.points()

@@ -19,7 +19,7 @@ from engines.events import Event, JobDone
 from engines.plan import EngineSpec
 from engines.probing import probe
 from tui.commands.model_spec import checked, model_spec
-from tui.commands.plan import engine_and_environment, options_of
+from tui.commands.plan import engine_and_environment, options_for
 from tui.commands.progress import Progress
 from tui.commands.signals import stopped_by_signals
 
@@ -55,10 +55,7 @@ def specs_of(
     arguments: argparse.Namespace, engine: Engine, environment: str
 ) -> tuple[EngineSpec, ...]:
     """One entry for each precision asked for. Raises UsageError for what the engine has not."""
-    set_for = options_of(arguments.set)
-    options = set_for.pop(engine.name, {})
-    if set_for:
-        raise UsageError(f"--set names {min(set_for)}, expected {engine.name}")
+    options = options_for(engine, arguments.set)
     for name, value in (
         ("min_batch", arguments.min_batch),
         ("opt_batch", arguments.opt_batch),

@@ -1,27 +1,24 @@
-"""`infer-tui compare`: two profiles, a verdict for each engine, and an exit code to gate on."""
+"""`infer-tui compare`: two profiles or one that took turns, and an exit code to gate on."""
 
 from __future__ import annotations
 
 import argparse
 
-from engines.errors import UsageError
-from profiles.comparison import compare_files
+from profiles.comparison import THRESHOLD, ProfileComparison, compare_files
 from profiles.store import Store
+from profiles.within import RunVerdicts, judge_file
+from tui.commands.plan import share_of
 from tui.commands.printing import print_report
-
-PERCENT = 100.0
 
 
 def main(arguments: argparse.Namespace) -> int:
-    if not 0 < arguments.threshold < PERCENT:
-        raise UsageError(
-            f"--threshold is {arguments.threshold:g}", hint="expected a percentage above 0"
-        )
+    given = None if arguments.threshold is None else share_of(arguments.threshold)
     store = Store()
-    found = compare_files(
-        store.find(arguments.baseline),
-        store.find(arguments.candidate),
-        arguments.threshold / PERCENT,
-    )
+    baseline = store.find(arguments.baseline)
+    found: RunVerdicts | ProfileComparison
+    if arguments.candidate is None:
+        found = judge_file(baseline, given)
+    else:
+        found = compare_files(baseline, store.find(arguments.candidate), given or THRESHOLD)
     print_report(found, arguments.format)
     return found.exit_code

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import msgspec
 
-from engines import environments, registry
+from engines import environments, pinning, registry
 from engines.catalogue import Engine
 from engines.errors import UsageError
 from engines.plan import EngineSpec, Measurement, OptionValue, Precision, RunPlan
 from profiles import presets
+from profiles.frontier import parse_limit
 from profiles.reading import read_plan
+from profiles.validation import convert
 from tui.commands.model_spec import checked, model_spec
+
+PERCENT = 100.0
 
 
 def plan_of(arguments: argparse.Namespace) -> RunPlan:
@@ -25,6 +29,9 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
         base,
         model=model_spec(arguments, base.model),
         measurement=_measurement(arguments, base.measurement),
+        max_latency_ms=(
+            parse_limit(arguments.max_latency) if arguments.max_latency else base.max_latency_ms
+        ),
         engines=_engines(arguments, base.engines, options),
     )
     for spec in plan.engines:
@@ -49,13 +56,45 @@ def _base(arguments: argparse.Namespace) -> RunPlan:
 
 
 def _measurement(arguments: argparse.Namespace, base: Measurement) -> Measurement:
-    if arguments.iterations is not None:
-        changed = msgspec.structs.replace(base, iterations=arguments.iterations, seconds=None)
-    elif arguments.seconds is not None:
-        changed = msgspec.structs.replace(base, seconds=arguments.seconds, iterations=None)
-    else:
+    """`base` with what the options change. Raises UsageError where they contradict each other."""
+    changes = {
+        name: value
+        for name in ("interleave", "blocks", "block_seconds", "energy", "in_flight", "cpus")
+        if (value := getattr(arguments, name)) is not None
+    }
+    if arguments.threshold is not None:
+        changes["threshold"] = share_of(arguments.threshold)
+    ends = {"iterations": arguments.iterations, "seconds": arguments.seconds}
+    ended = next((name for name, value in ends.items() if value is not None), "")
+    by_turns = changes.get("interleave", base.interleave)
+    if by_turns and ended:
+        raise UsageError(
+            f"--{ended} measures one engine after another, this run is by turns",
+            hint="give --blocks and --block-seconds instead, or --no-interleave",
+        )
+    of_turns = [name for name in ("blocks", "block_seconds", "threshold") if name in changes]
+    if of_turns and not by_turns:
+        option = of_turns[0].replace("_", "-")
+        raise UsageError(
+            f"--{option} is for engines that are measured by turns", hint="add --interleave"
+        )
+    if ended or changes.get("interleave"):
+        changes |= ends
+    if not changes:
         return base
-    return checked(changed)
+    changed = convert({**msgspec.to_builtins(base), **changes}, Measurement, "command line")
+    if "cpus" in changes:
+        pinning.check(changed.cpus)
+    return changed
+
+
+def share_of(percent: float) -> float:
+    """A `--threshold` in percent as a share; UsageError where it is none."""
+    if not 0 < percent < PERCENT:
+        raise UsageError(
+            f"--threshold is {percent:g}", hint="expected a percentage above 0 and below 100"
+        )
+    return percent / PERCENT
 
 
 def _engines(
@@ -110,3 +149,12 @@ def options_of(words: list[str]) -> dict[str, dict[str, OptionValue]]:
         engine = registry.find(name)
         found.setdefault(engine.name, {})[option] = engine.option(option).parse(value)
     return found
+
+
+def options_for(engine: Engine, words: list[str]) -> dict[str, OptionValue]:
+    """What `--set` words say of `engine`; UsageError where one names another engine."""
+    found = options_of(words)
+    options = found.pop(engine.name, {})
+    if found:
+        raise UsageError(f"--set names {min(found)}, expected {engine.name}")
+    return options

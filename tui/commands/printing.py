@@ -1,4 +1,4 @@
-"""Prints a run, or the comparison of two, in the shape that was asked for."""
+"""Prints a run, its verdicts or frontier, or the comparison of two, in the shape asked for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from profiles import report
 
 if TYPE_CHECKING:
-    from profiles.comparison import ProfileComparison
-    from profiles.schema import Profile
+    from profiles.report import Subject
 
 # Where standard output is no terminal.
 WIDTH_OF_A_FILE = (120, 40)
 
 
-def print_report(subject: Profile | ProfileComparison, shape: str) -> None:
+def print_report(subject: Subject, shape: str) -> None:
     """`shape` is text, md or json; text takes the terminal's width."""
     if shape == "json":
         print(json.dumps(report.to_dict(subject), indent=2))

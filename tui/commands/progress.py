@@ -9,7 +9,14 @@ from typing import TextIO
 
 import numpy as np
 
-from engines.events import EngineFinished, JobFailed, JobStarted, RunStarted, Samples
+from engines.events import (
+    EngineFinished,
+    JobFailed,
+    JobStarted,
+    RoundStarted,
+    RunStarted,
+    Samples,
+)
 from engines.events import Progress as Step
 
 # More often than this a person reads no more, and a slow line is kept busy.
@@ -26,6 +33,7 @@ class Progress:
         self._logs: dict[str, str] = {}
         self._entries = 0
         self._finished = 0
+        self._round = ""
         self._counts: dict[tuple[str, str], int] = {}
         self._last = 0.0
         self._drawn = False
@@ -46,17 +54,20 @@ class Progress:
                 self._counts[key] = self._counts.get(key, 0) + len(event.latencies_ms)
                 median = float(np.median(event.latencies_ms))
                 self._draw(event.job, f"{event.phase}  n {self._counts[key]:,}  {median:.3f} ms")
+            case RoundStarted():
+                self._round = f"round {event.round + 1}/{event.rounds}  "
             case EngineFinished():
                 self._finished += 1
-            case JobFailed(kind="build" | "benchmark") if self._logs.get(event.job):
+                self._round = ""
+            case JobFailed(kind="build" | "benchmark" | "layers") if self._logs.get(event.job):
                 self._write(f"{self._clear()}infer-tui: the log is {self._logs[event.job]}\n")
 
     def _draw(self, job: str, text: str, *, now: bool = False) -> None:
         if not self._shown or (not now and time.monotonic() - self._last < EVERY_S):
             return
         self._last = time.monotonic()
-        done = ""
-        if self._entries:  # a build has none
+        done = self._round
+        if self._entries and not done:  # a build has none
             done = f"{min(self._finished + 1, self._entries)}/{self._entries}  "
         line = f"{done}{self._titles.get(job, job)}  {text}"
         width = shutil.get_terminal_size().columns - 1

@@ -29,6 +29,7 @@ from engines.probing import probe
 from engines.registry import Availability
 from engines.results import EngineResult
 from engines.runner import run
+from profiles.frontier_table import frontier_exit_code
 from profiles.recorder import Recorder
 from profiles.schema import Profile
 from profiles.store import Store
@@ -70,7 +71,7 @@ def main(arguments: argparse.Namespace) -> int:
     for trouble in (failure, problem):
         if trouble is not None:
             raise trouble
-    return exit_code(profile, control)
+    return exit_code(profile, control, gate=arguments.threshold is not None)
 
 
 def closing_events(
@@ -147,18 +148,24 @@ def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availabili
     return answers
 
 
-def exit_code(profile: Profile, control: Control) -> int:
-    """0 done, 1 an engine outside its tolerance, 130 stopped; 3 nothing or not all measured, or
-    measured under conditions that void it."""
+def exit_code(profile: Profile, control: Control, *, gate: bool) -> int:
+    """0 done, 130 stopped; 3 nothing or not all measured, or under conditions that void it; 1 an
+    engine outside its tolerance, or none within the plan's latency limit.
+
+    As a `gate` also 1 where an engine is slower than the first, and 3 where that can't be told.
+    """
     if control.cancelled:
         return EXIT_INTERRUPTED
     statuses = [result.status for result in profile.results]
-    if "invalid" in statuses:
+    verdicts = [result.versus.verdict for result in profile.results if result.versus and gate]
+    if "invalid" in statuses or "SLOWER" in verdicts:
         return EXIT_REGRESSION
     disturbed = any(one.conditions and one.conditions.invalid for one in profile.results)
-    if "failed" in statuses or "ok" not in statuses or disturbed:
+    unclear = "UNCLEAR" in verdicts or disturbed
+    if "failed" in statuses or "ok" not in statuses or unclear:
         return EXIT_INVALID
-    return EXIT_OK
+    limit_ms = profile.plan.max_latency_ms
+    return EXIT_OK if limit_ms is None else frontier_exit_code(profile, limit_ms)
 
 
 def say_why_cpu(result: EngineResult) -> None:

@@ -1,4 +1,4 @@
-"""Choose several of a list: the precisions or the batch sizes of an engine."""
+"""Choose from a list: the precisions or the batch sizes of an engine, or one of its entries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from textual.widget import Widget
 
-from engines.plan import Precision
+from engines.plan import EngineSpec, Precision
 from tui.actions import bindings
 from tui.dialogs.base import Dialog, Field, Note
 from tui.formats import plural
@@ -84,6 +84,43 @@ class PrecisionDialog(Dialog[tuple[Precision, ...]]):
             self.show_problem("Tick at least one: space ticks the row under the cursor.")
             return
         self.dismiss(tuple(one for one in self._possible if one in ticked))
+
+
+class Entries(RowsView):
+    """The entries of an engine, one of them under the cursor."""
+
+    has_cursor = True
+
+    def __init__(self, specs: Sequence[EngineSpec], notes: Sequence[str]) -> None:
+        super().__init__(classes="choices")
+        self._specs, self._notes = specs, notes
+
+    def on_mount(self) -> None:
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        longest = max(len(one.label) for one in self._specs)
+        self.show_rows(
+            [
+                row(spec.label.ljust(longest + 2), (note, "muted"))
+                for spec, note in zip(self._specs, self._notes, strict=True)
+            ]
+        )
+
+
+class EntryDialog(Dialog[EngineSpec]):
+    """Which one of several entries is meant; `notes` stand beside them."""
+
+    def __init__(self, title: str, specs: Sequence[EngineSpec], notes: Sequence[str]) -> None:
+        super().__init__()
+        self.title_text = title
+        self._specs, self._notes = specs, notes
+
+    def body(self) -> Iterable[Widget]:
+        yield Entries(self._specs, self._notes)
+
+    def action_accept(self) -> None:
+        self.dismiss(self._specs[self.query_one(Entries).cursor])
 
 
 class BatchDialog(Dialog[tuple[int, ...]]):

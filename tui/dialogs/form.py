@@ -1,4 +1,4 @@
-"""Set several options at once: an engine's own, or how long to measure."""
+"""Set several options at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from engines.errors import UsageError
-from engines.plan import ARTICLE_ITERATIONS, Measurement, OptionValue
+from engines.plan import OptionValue
 from engines.registry import Option
 from tui.actions import bindings
 from tui.dialogs.base import Answer, Dialog, Note
@@ -152,40 +152,3 @@ class OptionsDialog(FormDialog[Values]):
             self.dismiss(self.values_given())
         except UsageError as error:
             self.show_problem(str(error))
-
-
-UNTIL_KNOWN = "median known to 1 %"
-ITERATIONS = "iterations"
-SECONDS = "seconds"
-
-
-class MeasurementDialog(OptionsDialog):
-    """When each measurement ends."""
-
-    def __init__(self, measurement: Measurement) -> None:
-        ends = ITERATIONS if measurement.iterations else SECONDS if measurement.seconds else None
-        super().__init__(
-            "How long to measure",
-            (
-                Option("ends after", "what ends the measurement of an engine", UNTIL_KNOWN,
-                       choices=(UNTIL_KNOWN, ITERATIONS, SECONDS)),
-                Option("iterations", "inferences to measure, where these end it",
-                       ARTICLE_ITERATIONS, minimum=1),
-                Option("seconds", "time to measure for, where that ends it", 10, minimum=1),
-            ),
-            {
-                "ends after": ends or UNTIL_KNOWN,
-                "iterations": measurement.iterations or ARTICLE_ITERATIONS,
-                "seconds": round(measurement.seconds or 10),
-            },
-            "The article measures 100 iterations. Percentiles need more: p99 needs 662.",
-        )  # fmt: skip
-
-
-def measurement_of(values: Values) -> Measurement:
-    """What the values of a `MeasurementDialog` mean."""
-    if values["ends after"] == ITERATIONS:
-        return Measurement(iterations=int(values["iterations"]))
-    if values["ends after"] == SECONDS:
-        return Measurement(seconds=float(values["seconds"]))
-    return Measurement()

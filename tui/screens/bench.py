@@ -26,6 +26,7 @@ from tui.widgets.telemetry import TelemetryPanel
 if TYPE_CHECKING:
     from engines.plan import Measurement
     from tui.builds import BuildQueue
+    from tui.layer_times import LayersDrive
     from tui.live import LiveRun
     from tui.widgets.histogram import HistogramPanel
     from tui.widgets.latency import LatencyPanel
@@ -110,7 +111,7 @@ class BenchScreen(BenchActions):
 
     def work_changed(self) -> None:
         """A run or a build has begun or ended: draw at their rates while any goes, then rest."""
-        goes = self.infer.controller.running or self.infer.builds.going
+        goes = self.infer.controller.running or self.infer.builds.going or self.infer.layers.going
         self.telemetry.set_run_goes(goes)
         if self._timer is not None:
             if goes:
@@ -178,6 +179,10 @@ class BenchScreen(BenchActions):
         """What the run or the build makes of each engine row: its entry at work, or the latest."""
         live, drive = self.infer.controller.live, self.infer.builds.drive
         states: dict[int, Piece] = {}
+        if self.infer.layers.drive is not None:
+            index = self.infer.selection.index_of(self.infer.layers.drive.order.spec)
+            if index is not None:
+                states[index] = ("▶ layers", "accent")
         if drive is not None:
             index = self.infer.selection.index_of(drive.order.spec)
             if index is not None:
@@ -215,6 +220,8 @@ class BenchScreen(BenchActions):
             return _progress_words(live, controller.elapsed_s, stopping=controller.stopping)
         if self.infer.builds.drive is not None:
             return _build_words(self.infer.builds, run_waits=self.infer.waiting_to_run)
+        if self.infer.layers.drive is not None:
+            return _layers_words(self.infer.layers.drive, run_waits=self.infer.waiting_to_run)
         if live is None:
             return row(("idle", "muted"))
         return _ending_words(live, self._kept_words())
@@ -229,6 +236,8 @@ class BenchScreen(BenchActions):
 
 def measurement_words(measurement: Measurement) -> str:
     """When a measurement ends, in a few words."""
+    if measurement.interleave:
+        return f"by turns, {measurement.blocks} × {duration(measurement.block_seconds)}"
     if measurement.iterations is not None:
         return f"for {plural(measurement.iterations, 'iteration')}"
     if measurement.seconds is not None:
@@ -242,7 +251,9 @@ def _progress_words(live: LiveRun, elapsed_s: float, *, stopping: bool) -> Row:
         return row(("■ stopping", "warn"), passed)
     over = sum(entry.over for entry in live.entries)
     current = live.current
-    if current is not None:
+    if current is not None and live.round:
+        words = f"▶ round {live.round} of {live.rounds}: {current.label}"
+    elif current is not None:
         words = f"▶ {over + 1}/{len(live.entries)} {current.label}, {current.state}"
     else:
         jobs: Iterable[str] = (job.title for job in live.jobs if not job.over)
@@ -260,6 +271,14 @@ def _build_words(builds: BuildQueue, *, run_waits: bool) -> Row:
     if run_waits:
         words = f"▶ the run is waiting for {plural(builds.left, 'build')}"
     return row((words, "accent"), passed)
+
+
+def _layers_words(drive: LayersDrive, *, run_waits: bool) -> Row:
+    passed: Piece = (f"  {clock(drive.elapsed_s)}", "strong")
+    if drive.control.cancelled:
+        return row(("■ stopping", "warn"), passed)
+    waits = "; the run is waiting" if run_waits else ""
+    return row((f"▶ {drive.order.title}{waits}", "accent"), passed)
 
 
 def _ending_words(live: LiveRun, kept: Piece) -> Row:

@@ -10,6 +10,7 @@ from tui.remembered import run_options
 from tui.screens.base import InferScreen
 
 if TYPE_CHECKING:
+    from engines.plan import EngineSpec
     from tui.builds import BuildOrder
     from tui.screens.layout import PanelLayout
     from tui.selection import Choice
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tui.widgets.results import ResultsPanel
 
 PANELS = 7
+RESULTS = 6
 
 
 class BenchActions(InferScreen):
@@ -42,20 +44,28 @@ class BenchActions(InferScreen):
             case "run":
                 return idle
             case "stop":
-                goes = controller.running or builds.going
-                stopping = controller.stopping or builds.stopping
-                wait = self.infer.waiting_to_run or self._build_to_take_out is not None
+                layers = self.infer.layers
+                goes = controller.running or builds.going or layers.going
+                stopping = controller.stopping or builds.stopping or layers.stopping
+                wait = (
+                    self.infer.waiting_to_run
+                    or self._build_to_take_out is not None
+                    or layers.waiting is not None
+                )
                 return wait or (goes and not stopping)
             case "save":
                 return controller.drive is not None and controller.drive.measured
             case "graph" | "open":
                 # Other work on the processor would show in the measurement.
-                return idle
+                return idle and not self.infer.layers.going
             case "options":
                 choice = self.engines.current
                 return bool(run_options(choice.engine, choice.device))
             case "plot_entry" | "details":
                 return self.results.current is not None
+            case "frontier":
+                live = controller.live
+                return live is not None and any(one.result for one in live.entries)
             case "zoom":
                 return self.frame.zoomed or not self.frame.tabbed
         return super().check_action(action, parameters)
@@ -90,11 +100,11 @@ class BenchActions(InferScreen):
         self.infer.stop(self._build_to_take_out)
 
     def action_measure(self) -> None:
-        from tui.dialogs.form import MeasurementDialog, Values, measurement_of
+        from tui.dialogs.measurement import MeasurementDialog
 
-        def take(values: Values | None) -> None:
-            if values is not None:
-                self._measure_by(measurement_of(values))
+        def take(measurement: Measurement | None) -> None:
+            if measurement is not None:
+                self._measure_by(measurement)
 
         self.app.push_screen(MeasurementDialog(self.infer.measurement), take)
 
@@ -209,6 +219,45 @@ class BenchActions(InferScreen):
                 lines += ["", f"What it needs: {error.hint}"] if error.hint else []
         self.app.push_screen(MessageDialog(f"Build {choice.engine.title}", lines))
 
+    # Layers
+
+    def action_layers(self) -> None:
+        from tui.dialogs.choose import EntryDialog
+        from tui.screens.layers import LayersScreen
+
+        specs = self._specs_to_time()
+        if not specs:
+            return
+
+        def show(spec: EngineSpec | None) -> None:
+            if spec is not None:
+                self.app.push_screen(LayersScreen(spec))
+
+        if len(specs) == 1:
+            show(specs[0])
+        else:
+            kept = [self.infer.layers.kept(self.infer.model, one) is not None for one in specs]
+            notes = ["timed already" if one else "" for one in kept]
+            self.app.push_screen(EntryDialog("Layers of which entry?", specs, notes), show)
+
+    def _specs_to_time(self) -> tuple[EngineSpec, ...]:
+        """The entry under the cursor in the results of a run of this session, or those of the
+        engine under the cursor; none, and words why, where it can't run."""
+        entry = self.results.current if self.frame.current == RESULTS else None
+        choice = self.engines.current
+        specs = choice.specs()
+        if entry is not None and self.infer.controller.drive is not None:
+            index = self.infer.selection.index_of(entry.spec)
+            if index is not None:
+                choice, specs = self.infer.selection.choices[index], (entry.spec,)
+        found = choice.availability
+        if not found.ready:
+            reason = found.reason or "it is still being checked"
+            self.notify(f"{choice.engine.title} can't be timed: {reason}", severity="warning",
+                        markup=False)  # fmt: skip
+            return ()
+        return specs
+
     # Results
 
     def action_plot_entry(self) -> None:
@@ -237,6 +286,11 @@ class BenchActions(InferScreen):
         from tui.screens.history import HistoryScreen
 
         self.app.push_screen(HistoryScreen(to_compare=True))
+
+    def action_frontier(self) -> None:
+        from tui.screens.frontier import FrontierScreen
+
+        self.app.push_screen(FrontierScreen())
 
     def action_model(self) -> None:
         from tui.screens.model import ModelScreen
@@ -270,7 +324,8 @@ class BenchActions(InferScreen):
 
         job = self.frame.conversion.current if self.frame.current == 3 else None
         controller = self.infer.controller
-        jobs = [*(controller.live.jobs if controller.live else ()), *self.infer.builds.jobs]
+        jobs = [*(controller.live.jobs if controller.live else ()), *self.infer.builds.jobs,
+                *self.infer.layers.jobs]  # fmt: skip
         latest = sorted(jobs, key=lambda one: one.started_at, reverse=True)
         found = controller.log_of([job] if job else latest)
         if found is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tui.formats import byte_size, duration, milliseconds, rate
+from tui.formats import byte_size, duration, milliseconds, plural, rate
 from tui.screens.detail_rows import (
     conditions_rows,
     energy_rows,
@@ -14,9 +14,11 @@ from tui.screens.detail_rows import (
 )
 from tui.screens.detail_rows import pair as _pair
 from tui.widgets.panel import Row, row
+from tui.widgets.results import VERDICTS
+from tui.widgets.split_bar import NAME_WIDTH, split_rows
 
 if TYPE_CHECKING:
-    from engines.results import DeviceRecord, EngineResult, LatencyRecord
+    from engines.results import EngineResult, LatencyRecord, VersusRecord
     from tui.live import LiveEntry
 
 
@@ -27,11 +29,15 @@ def detail_lines(entry: LiveEntry) -> list[Row | str]:
         now = f"{entry.state} {entry.detail}".strip()
         return [now, "", "Its figures are complete when it ends."]
     lines: list[Row | str] = list(_outcome(result))
+    if result.versus is not None:
+        lines += ["", *_versus(result.versus)]
     if result.latency is not None:
         lines += ["", *_latency(result.latency)]
     lines += ["", *_times(result)]
-    if result.device is not None:
-        lines += ["", *_on_the_device(result.device)]
+    if result.measured or result.device is not None:
+        lines += ["", *_split(result)]
+    if result.throughputs:
+        lines += ["", *_throughput(result)]
     if result.conditions is not None:
         lines += ["", *conditions_rows(result.conditions)]
     if result.memory is not None:
@@ -45,10 +51,16 @@ def detail_lines(entry: LiveEntry) -> list[Row | str]:
         ("Versions", result.versions),
         ("Made from", result.artifacts),
     ):
-        if table:
-            lines += ["", row((title, "heading"))]
-            lines += [_pair(name.replace("_", " "), str(value)) for name, value in table.items()]
+        lines += pairs(title, table)
     return lines
+
+
+def pairs(title: str, table: Mapping[str, object]) -> list[Row | str]:
+    """A heading and a row for each name and value; nothing where there are none."""
+    if not table:
+        return []
+    found = [_pair(name.replace("_", " "), str(value)) for name, value in table.items()]
+    return ["", row((title, "heading")), *found]
 
 
 def _outcome(result: EngineResult) -> Iterator[Row | str]:
@@ -57,6 +69,19 @@ def _outcome(result: EngineResult) -> Iterator[Row | str]:
         yield f"{result.reason}"
     if result.hint:
         yield f"What to do: {result.hint}"
+
+
+def _versus(versus: VersusRecord) -> Iterator[Row | str]:
+    yield row((f"Against {versus.baseline}, in {plural(versus.blocks, 'round')}", "heading"))
+    word, tone = VERDICTS[versus.verdict]
+    yield row(("verdict".ljust(NAME_WIDTH), "muted"), (word, tone))
+    if versus.ratio is not None:
+        interval = ""
+        if versus.low is not None and versus.high is not None:
+            interval = f"95 % interval {versus.low - 1:+.2%} to {versus.high - 1:+.2%}"
+        yield _pair("median of an image", f"{versus.ratio - 1:+.2%}", interval)
+    yield _pair("same within", f"{versus.threshold:.2%}")
+    yield from versus.reasons
 
 
 def _latency(latency: LatencyRecord) -> Iterator[Row]:
@@ -101,12 +126,35 @@ def _times(result: EngineResult) -> Iterator[Row]:
         yield _pair("GPU memory", byte_size(result.device_bytes))
 
 
-def _on_the_device(device: DeviceRecord) -> Iterator[Row]:
-    yield row((f"On the GPU, ms, medians of {device.n:,} extra requests", "heading"))
-    yield _pair("copy in", milliseconds(device.copy_in_ms))
-    yield _pair("compute", milliseconds(device.compute_ms))
-    yield _pair("copy out", milliseconds(device.copy_out_ms))
-    yield _pair("enqueue", milliseconds(device.enqueue_ms), "host time to hand compute over")
+def _split(result: EngineResult) -> Iterator[Row | str]:
+    from profiles.hints import HOW_IT_ADDS_UP, WHAT_HOST_INCLUDES, no_split, split_hints
+
+    device = result.device
+    if device is None:
+        yield row(("Where the time of a request goes", "heading"))
+        yield _sentence(no_split(result))
+        return
+    extra = f"{device.n:,} extra requests"
+    yield row((f"Where the time of a request goes, ms, by {extra}", "heading"))
+    yield from split_rows(device)
+    yield from map(_sentence, split_hints(result))
+    yield f"{_sentence(WHAT_HOST_INCLUDES)} {_sentence(HOW_IT_ADDS_UP)}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _throughput(result: EngineResult) -> Iterator[Row]:
+    yield row(("Throughput with several requests in flight", "heading"))
+    for one in result.throughputs:
+        name = f"{one.in_flight} in flight"
+        if one.per_second is None:
+            yield _pair(name, "-", one.reason)
+            continue
+        p50, p99 = (milliseconds(value) for value in (one.p50_ms, one.p99_ms))
+        latency = f"p50 {p50}, p99 {p99} ms of {one.n:,} in {duration(one.seconds)}"
+        yield _pair(name, f"{rate(one.per_second)} images/s", latency)
 
 
 def _accuracy(result: EngineResult) -> Iterator[Row]:

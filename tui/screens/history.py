@@ -228,6 +228,10 @@ class HistoryScreen(Page):
         if item is None:
             return
         if self.to_compare:
+            if rows.marked == [item.path]:
+                # A run with itself: the verdicts within it.
+                self.infer.compare(item.path, item.path)
+                return
             if item.path not in rows.marked:
                 rows.toggle_mark()
             if len(rows.marked) == COMPARED:

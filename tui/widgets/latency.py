@@ -162,7 +162,9 @@ class LatencyPanel(PlotView, can_focus=True):
         label_width = max(min(longest, width - 2 - _P50, max(width * 2 // 5, 8)), 0)
         label = set_cell_size(shortened(entry.label, label_width), label_width)
         in_plot = entry.color_index in self._chosen
-        start: Row = [(f"{glyph} ", color), (label, None if in_plot else self.faint)]
+        turn = self._run is not None and self._run.round and entry is self._run.current
+        mark = (">" if self.plain_ascii else "▸") if turn else " "
+        start: Row = [(f"{glyph}{mark}", color), (label, None if in_plot else self.faint)]
         left = max(width - label_width - 2, 0)
         if not entry.has_samples:
             words = f"{entry.state}: {entry.detail}" if entry.detail else entry.state

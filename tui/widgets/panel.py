@@ -63,7 +63,7 @@ def wrapped(text: str, width: int, tone: str = "") -> list[Row]:
 
 # What stands for each sign where the terminal has plain ASCII only; one cell for one cell.
 _IN_ASCII = str.maketrans(
-    dict(zip("▸◂…✓✗▶●■▲◆▼★◉▣·×→←↑↓±–█▏│─", "><~+x>*#^*v***.x><^v+-#||-", strict=True))
+    dict(zip("▸◂…✓✗▶●■▲◆▼★◉▣·×→←↑↓±–█▏│─µ", "><~+x>*#^*v***.x><^v+-#||-u", strict=True))
 )
 
 

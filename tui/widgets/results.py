@@ -8,7 +8,7 @@ from tui.actions import bindings
 from tui.formats import byte_size, factor, milliseconds, rate
 from tui.palette import engine_glyph
 from tui.widgets.panel import ENTRY, Piece, Row, RowsView, ascii_only, row, wrapped
-from tui.widgets.table import Column, Line, lay_out
+from tui.widgets.table import Column, lay_out
 
 if TYPE_CHECKING:
     from engines.results import Condition, EngineResult, LatencyRecord
@@ -23,6 +23,7 @@ COLUMNS = (
     Column("device", "GPU ms", keep=9, least=6),
     Column("rate", "images/s", keep=3, least=8),
     Column("speedup", "speed-up", keep=1, least=8),
+    Column("verdict", "verdict", align="left", least=9),
     Column("cosine", "cosine", keep=5, least=6),
     Column("top1", "top-1", keep=7, least=5),
     Column("memory", "memory", keep=8, least=7),
@@ -40,6 +41,9 @@ STATES: dict[str, Piece] = {
     "measuring": ("▶ measuring", "accent"),
     "timing": ("▶ timing GPU", "accent"),
     "energy": ("▶ energy", "accent"),
+    "loaded": ("· loaded", "muted"),
+    "measured": ("· measured", "muted"),
+    "throughput": ("▶ throughput", "accent"),
     "done": ("✓ valid", "good"),
     "invalid": ("✗ INVALID", "bad"),
     "stopped": ("■ stopped", "warn"),
@@ -54,6 +58,13 @@ BADGES: dict[Condition, Piece] = {
     "SHARED GPU": ("! shared GPU", "warn"),
     "POWER-CAPPED": ("! power cap", "warn"),
 }
+VERDICTS: dict[str, Piece] = {
+    "FASTER": ("▲ FASTER", "good"),
+    "SLOWER": ("▼ SLOWER", "bad"),
+    "SAME": ("= SAME", "muted"),
+    "UNCLEAR": ("? UNCLEAR", "warn"),
+}
+BASELINE: Piece = ("baseline", "muted")
 
 
 class ResultsPanel(RowsView):
@@ -64,6 +75,8 @@ class ResultsPanel(RowsView):
         " interval. Speed-up compares the time for one image"
         " with that of the entry marked 1.00x. A percentile with too few samples says how"
         " many it needs. GPU ms is the computation alone, between two events on the GPU's stream."
+        " A verdict says whether an image's median moved against the baseline that took turns with"
+        " it; enter tells its interval and reasons."
     )
     BINDINGS = bindings("results")
 
@@ -111,15 +124,18 @@ class ResultsPanel(RowsView):
         baseline = next((one for one in entries if one.p50_ms is not None), None)
         marks = 2
         timed = any(one.result is not None and one.result.device is not None for one in entries)
-        columns = [one for one in COLUMNS if timed or one.name != "device"]
-        header, rows = lay_out(
-            columns, [_line(one, baseline) for one in entries], self.inner_width - marks
-        )
+        compared = _compared(self._run)
+        shown = {"device": timed, "verdict": bool(compared) or self._run.by_turns}
+        columns = [one for one in COLUMNS if shown.get(one.name, True)]
+        lines = [_line(one, baseline) | {"verdict": _verdict(one, compared)} for one in entries]
+        header, rows = lay_out(columns, lines, self.inner_width - marks)
         rows = [(*self._mark(index), *line) for index, line in enumerate(rows)]
         self.show_rows(
             rows, header=[((" " * (marks + 2), ""), *header)], footer=self._explanation(len(rows))
         )
         words = f"speed-up for one image against {baseline.label}" if baseline else ""
+        if self._run.running and self._run.round:
+            words = f"round {self._run.round} of {self._run.rounds}, verdicts at the end"
         self.show_subtitle(words)
 
     def _nothing_yet(self) -> list[Row]:
@@ -150,7 +166,20 @@ class ResultsPanel(RowsView):
         return wrapped(text, self.scrollable_content_region.width, tone)[:room]
 
 
-def _line(entry: LiveEntry, baseline: LiveEntry | None) -> Line:
+def _compared(run: LiveRun) -> str:
+    """The label of the entry that the others took turns with; empty where none is known."""
+    records = (one.result.versus for one in run.entries if one.result)
+    return next((one.baseline for one in records if one), "")
+
+
+def _verdict(entry: LiveEntry, baseline: str) -> Piece:
+    versus = entry.result.versus if entry.result else None
+    if versus is not None:
+        return VERDICTS[versus.verdict]
+    return BASELINE if entry.label == baseline else ("-", "muted")
+
+
+def _line(entry: LiveEntry, baseline: LiveEntry | None) -> dict[str, Piece | str]:
     result = entry.result
     latency = result.latency if result else None
     accuracy = result.accuracy if result else None
@@ -224,6 +253,9 @@ def explanation(entry: LiveEntry) -> Piece:
         return f"{reason}; {result.hint}" if result.hint else reason, "warn"
     if result.conditions is not None and result.conditions.verdicts:
         return f"{entry.label}: {'; '.join(result.conditions.sentences)}", "warn"
+    if result.versus is not None and result.versus.verdict == "UNCLEAR":
+        why = result.versus.reasons[0].partition(": ")[2] if result.versus.reasons else ""
+        return f"{entry.label}: no verdict: {why}", "warn"
     return f"{entry.label}: {_how_measured(result)}", "muted"
 
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import gc
 import math
-import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends import cuda
-from engines.backends.base import DeviceTimes
+from engines.backends import cuda, split
 from engines.backends.trt.builder import out_of_memory, size_text
 from engines.worker.failure import WorkerError
 
@@ -56,7 +55,7 @@ class Device:
         needed = sum(math.prod(shape) * 4 for shape in (input_shape, output_shape))
         try:
             self._stream = driver.Stream()
-            self._events = [driver.Event() for _ in range(4)]
+            self._events = [driver.Event() for _ in range(split.EVENTS)]
             self._host_input = self._page_locked(input_shape)
             self._host_output = self._page_locked(output_shape)
             self._input = driver.mem_alloc(self._host_input.nbytes)
@@ -103,40 +102,48 @@ class Device:
 
     def request(self, compute: Callable[[], None]) -> Callable[[], None]:
         """One whole request as a function without arguments: in, `compute`, out, wait."""
-        copy_in, copy_out = self._driver.memcpy_htod_async, self._driver.memcpy_dtoh_async
-        stream, synchronize = self._stream, self._stream.synchronize
-        host_input, host_output = self._host_input, self._host_output
-        device_input, device_output = self._input, self._output
+        copy_in, copy_out = self._copies()
+        synchronize = self._stream.synchronize
 
         def whole() -> None:
-            copy_in(device_input, host_input, stream)
+            copy_in()
             compute()
-            copy_out(host_output, device_output, stream)
+            copy_out()
             synchronize()
 
         return whole
 
-    def times(self, compute: Callable[[], None], iterations: int) -> DeviceTimes:
-        """Where the time of `iterations` requests goes, in milliseconds."""
-        driver, stream = self._driver, self._stream
-        begun, copied_in, computed, copied_out = self._events
-        times = DeviceTimes(copy_in=[], compute=[], copy_out=[], enqueue=[])
-        for _ in range(iterations):
-            begun.record(stream)
-            driver.memcpy_htod_async(self._input, self._host_input, stream)
-            copied_in.record(stream)
-            before = time.perf_counter_ns()
+    def submission(self, compute: Callable[[], None]) -> Callable[[], None]:
+        """The same without the wait."""
+        copy_in, copy_out = self._copies()
+
+        def handed_over() -> None:
+            copy_in()
             compute()
-            enqueued = time.perf_counter_ns()
-            computed.record(stream)
-            driver.memcpy_dtoh_async(self._host_output, self._output, stream)
-            copied_out.record(stream)
-            stream.synchronize()
-            times["copy_in"].append(copied_in.time_since(begun))
-            times["compute"].append(computed.time_since(copied_in))
-            times["copy_out"].append(copied_out.time_since(computed))
-            times["enqueue"].append((enqueued - before) / 1e6)
-        return times
+            copy_out()
+
+        return handed_over
+
+    def times(self, compute: Callable[[], None], iterations: int) -> split.DeviceTimes:
+        """Where the time of `iterations` requests goes, in milliseconds."""
+        copy_in, copy_out = self._copies()
+        parts = split.Parts(
+            copy_in=copy_in,
+            compute=compute,
+            copy_out=lambda _: copy_out(),
+            wait=self._stream.synchronize,
+            record=[partial(event.record, self._stream) for event in self._events],
+            elapsed=lambda: split.between(self._events, lambda a, b: b.time_since(a)),
+        )
+        return split.timed(parts, iterations)
+
+    def _copies(self) -> tuple[Callable[[], None], Callable[[], None]]:
+        """The copy of the input to the device and of the output to the host, on the stream."""
+        driver, stream = self._driver, self._stream
+        return (
+            partial(driver.memcpy_htod_async, self._input, self._host_input, stream),
+            partial(driver.memcpy_dtoh_async, self._host_output, self._output, stream),
+        )
 
     def graph(self, work: Callable[[], None]) -> cuda.Graph:
         """`work` captured on the stream; it must have run once before. CudaError if it can't be."""

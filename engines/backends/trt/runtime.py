@@ -8,17 +8,21 @@ import gc
 import traceback
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.backends import cuda
-from engines.backends.base import Backend, DeviceTimes, Facts, Job, Say, nothing
-from engines.backends.trt import builder, inspector, versions
+from engines.backends.base import Backend, Facts, Job, Say, nothing
+from engines.backends.split import DeviceTimes
+from engines.backends.trt import builder, inspector, layers, versions
 from engines.backends.trt.device import Device, open_device
 from engines.backends.trt.logger import RECORD, logger_of
 from engines.worker.failure import WorkerError
+
+if TYPE_CHECKING:
+    from engines.backends.layers import LayerTimes
 
 AGAIN = "build it again: b, or infer-tui build --force"
 # Built again with the same options it would be for that other GPU again.
@@ -28,6 +32,8 @@ Batches = tuple[int, int, int]
 
 class TensorRt(Backend):
     """An engine file on one stream, its compute part replayed as a CUDA graph where asked for."""
+
+    has_stream = True
 
     def __init__(self, job: Job, say: Say = nothing) -> None:
         super().__init__(job, say)
@@ -67,32 +73,37 @@ class TensorRt(Backend):
         self._input_name, self._output_name = tensor_names(self._trt, self._engine)
         profiles = batch_profiles(self._engine, self._input_name)
         index = choose_profile(profiles, self.job.batch)
-        self._profile = profiles[index]
-        self._open_context(index)
+        self._profile_index, self._profile = index, profiles[index]
+        self._prepare_buffers()
+        self._context = self._open_context(index)
         self._layers = self._known_layers()
         if not versions.is_rtx(self._trt):
             builder.check_precision(self.job.precision, self._layers)
         self._prepare_requests()
 
-    def _open_context(self, profile: int) -> None:
-        """An execution context for the job's batch, with its buffers."""
-        job, trt, device = self.job, self._trt, self._opened
+    def _prepare_buffers(self) -> None:
+        job = self.job
+        shape = (job.batch, 3, job.input_size, job.input_size)
+        self._opened.prepare(shape, (job.batch, job.model["classes"]))
+
+    def _open_context(self, profile: int) -> Any:
+        """An execution context for the job's batch, on the device's buffers."""
+        trt, device = self._trt, self._opened
         RECORD.start()
-        self._context = versions.execution_context(trt, self._engine, job.options["cuda_graph"])
-        if self._context is None:
+        context = versions.execution_context(trt, self._engine, self.job.options["cuda_graph"])
+        if context is None:
             raise self._no_context()
         # Ranges for a profiler cost time in every enqueue, where the file was built with details.
-        self._context.nvtx_verbosity = trt.ProfilingVerbosity.LAYER_NAMES_ONLY
-        shape = (job.batch, 3, job.input_size, job.input_size)
-        device.prepare(shape, (job.batch, job.model["classes"]))
-        if profile and not self._context.set_optimization_profile_async(profile, device.stream):
+        context.nvtx_verbosity = trt.ProfilingVerbosity.LAYER_NAMES_ONLY
+        if profile and not context.set_optimization_profile_async(profile, device.stream):
             raise self._refusal(f"optimisation profile {profile}")
         device.synchronize()
-        if not self._context.set_input_shape(self._input_name, shape):
+        shape = device.host_input.shape
+        if not context.set_input_shape(self._input_name, shape):
             raise self._refusal(f"an input of shape {shape}")
-        if missing := self._context.infer_shapes():
+        if missing := context.infer_shapes():
             raise self._refusal(f"its inputs: {', '.join(missing)} is left open")
-        found = tuple(int(size) for size in self._context.get_tensor_shape(self._output_name))
+        found = tuple(int(size) for size in context.get_tensor_shape(self._output_name))
         if found != device.host_output.shape:
             raise WorkerError(
                 f"the engine file's output has shape {found}, expected {device.host_output.shape}",
@@ -103,8 +114,9 @@ class TensorRt(Backend):
             (self._input_name, device.input_pointer),
             (self._output_name, device.output_pointer),
         ):
-            if not self._context.set_tensor_address(name, pointer):
+            if not context.set_tensor_address(name, pointer):
                 raise self._refusal(f"an address for {name}")
+        return context
 
     def _prepare_requests(self) -> None:
         """Run once, which CUDA graphs need before a capture, then capture if that is asked for."""
@@ -121,9 +133,13 @@ class TensorRt(Backend):
                 reason = RECORD.reason()
                 self._graph_refused = f"{error}: {reason}" if reason else str(error)
         self.infer = device.request(self._compute)  # type: ignore[method-assign]
+        self.submit = device.submission(self._compute)  # type: ignore[method-assign]
 
     def _enqueue(self) -> None:
-        if not self._context.execute_async_v3(self._opened.stream):
+        self._run(self._context)
+
+    def _run(self, context: Any) -> None:
+        if not context.execute_async_v3(self._opened.stream):
             raise self._refusal("to run")
 
     @property
@@ -144,16 +160,18 @@ class TensorRt(Backend):
         return self._refusal("to make an execution context")
 
     def _known_layers(self) -> dict[str, int]:
-        """Layers by precision: as the build wrote them down, else as the inspector tells now."""
+        """Layers by precision; none for TensorRT-RTX, which has only one."""
         if versions.is_rtx(self._trt):
             return {}
-        try:
-            text = Path(self.job.engine_file + builder.LAYERS).read_text()
-        except (OSError, UnicodeDecodeError):
-            engine_inspector = self._engine.create_engine_inspector()
-            engine_inspector.execution_context = self._context
-            text = engine_inspector.get_engine_information(self._trt.LayerInformationFormat.JSON)
-        return inspector.count(inspector.layers_of(text))
+        return inspector.count(inspector.layers_of(self._layer_information()))
+
+    def _layer_information(self) -> str:
+        """The inspector's JSON: as the build wrote it down, else as the inspector tells now."""
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            return Path(self.job.engine_file + builder.LAYERS).read_text()
+        engine_inspector = self._engine.create_engine_inspector()
+        engine_inspector.execution_context = self._context
+        return str(engine_inspector.get_engine_information(self._trt.LayerInformationFormat.JSON))
 
     def set_input(self, batch: NDArray[np.float32]) -> None:
         np.copyto(self._opened.host_input, batch)
@@ -162,11 +180,39 @@ class TensorRt(Backend):
         """One request. `load` puts a function here that has nothing left to look up."""
         raise WorkerError("the engine is not loaded", kind="protocol")
 
+    def wait(self) -> None:
+        self._opened.synchronize()
+
     def output(self) -> NDArray[np.float32]:
         return self._opened.host_output
 
     def device_times(self, iterations: int) -> DeviceTimes:
         return self._opened.times(self._compute, iterations)
+
+    def layer_times(self, iterations: int) -> LayerTimes:
+        """By TensorRT's profiler, in a context that nothing else has run in."""
+        context = self._open_context(self._profile_index)
+        profiler = layers.profiler_of(self._trt)
+        context.profiler = profiler
+        # Otherwise each enqueue waits for the device by itself, and reports at once.
+        context.enqueue_emits_profile = False
+
+        def enqueue() -> None:
+            self._run(context)
+
+        def report() -> list[tuple[str, float]]:
+            profiler.reported = []
+            if not context.report_to_profiler():
+                raise self._refusal("to report its layers")
+            reported: list[tuple[str, float]] = profiler.reported
+            return reported
+
+        about = layers.known(self._layer_information())
+        profiled = layers.Profiled(self._opened, self._enqueue, enqueue, report, about)
+        found = profiled.times(iterations)
+        if versions.is_rtx(self._trt):
+            found.notes.append(layers.ONE_NODE)
+        return found
 
     def memory(self) -> dict[str, int]:
         """What the engine needs on the GPU besides its kernels and the context."""
@@ -212,8 +258,8 @@ class TensorRt(Backend):
     def _let_go(self) -> None:
         """Drop everything that needs the device."""
         # The functions made in `load` hold buffers.
-        self.__dict__.pop("infer", None)
-        self.__dict__.pop("_compute", None)
+        for made in ("infer", "submit", "_compute"):
+            self.__dict__.pop(made, None)
         graph, self._graph = self._graph, None
         try:
             if graph is not None:

@@ -74,6 +74,9 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "IExecutionContext.get_tensor_shape",
         "IExecutionContext.set_tensor_address", "IExecutionContext.execute_async_v3",
         "IExecutionContext.set_optimization_profile_async", "IExecutionContext.nvtx_verbosity",
+        "IExecutionContext.profiler", "IExecutionContext.enqueue_emits_profile",
+        "IExecutionContext.report_to_profiler", "IProfiler.__init__",
+        "IProfiler.report_layer_time",
     ),
     "typed": ("NetworkDefinitionCreationFlag.STRONGLY_TYPED", "DataType.BF16"),
     "weak": (

@@ -1,0 +1,67 @@
+"""What disturbed a measurement: what makes it unfit for a verdict, and what a reader must know."""
+
+from __future__ import annotations
+
+from engines.results import EngineResult, WarmUpRecord
+from engines.statistics import Reason
+
+PERCENT = 100.0
+# A limit of the board that belongs to it: its figures are those that a server would have as well.
+HARMLESS = "POWER-CAPPED"
+
+
+def unfit(result: EngineResult, name: str) -> list[Reason]:
+    """Why no verdict can rest on `result`; empty where one can.
+
+    The sentences call it `name`, which may be empty where they stand beside its label.
+    """
+    reasons = []
+    if result.status == "invalid":
+        text = f"{name or 'it'} is outside its tolerance: {result.reason}"
+        reasons.append(Reason("invalid", text))
+    if result.warm_up is not None and not result.warm_up.settled:
+        text = f"{unsettled(result.warm_up)}; measure it again on a quieter machine"
+        reasons.append(Reason("unsettled", _named(name, text)))
+    return [*reasons, *(one for one in _conditions(result, name) if one.code != code_of(HARMLESS))]
+
+
+def caveats(result: EngineResult, name: str) -> list[Reason]:
+    """What a reader of a verdict on `result` must know besides it; `name` as in `unfit`."""
+    reasons = [one for one in _conditions(result, name) if one.code == code_of(HARMLESS)]
+    if result.status in ("failed", "stopped") and result.latency is not None:
+        text = f"{name or 'it'} {result.status} after {result.latency.n} samples: {result.reason}"
+        reasons.append(Reason(result.status, text))
+    return reasons
+
+
+def unsettled(warm_up: WarmUpRecord) -> str:
+    """That a warm-up did not settle, and why."""
+    said = "warm-up did not settle"
+    return warm_up.reason if warm_up.reason.startswith(said) else f"{said}: {warm_up.reason}"
+
+
+def code_of(condition: str) -> str:
+    """The reason code of a condition of the machine: "shared-gpu" of "SHARED GPU"."""
+    return condition.lower().replace(" ", "-")
+
+
+def _conditions(result: EngineResult, name: str) -> list[Reason]:
+    """Every condition under which `result` was measured, in words."""
+    if (found := result.conditions) is None:
+        return []
+    others = f": {', '.join(found.others)}" if found.others else ""
+    throttled, capped = PERCENT * found.throttled_share, PERCENT * found.power_capped_share
+    words = {
+        "THROTTLED": f"the GPU was throttled for {throttled:.0f} % of it; let it cool, then measure"
+        " again",
+        "SHARED GPU": f"other processes were on the GPU{others}; measure again without them",
+        HARMLESS: f"the GPU's power limit held for {capped:.0f} % of it",
+    }
+    return [
+        Reason(code_of(one), _named(name, words.get(one, f"it was {one} meanwhile")))
+        for one in found.verdicts
+    ]
+
+
+def _named(name: str, text: str) -> str:
+    return f"{name}: {text}" if name else text
