@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engines import statistics
+from engines import conditions, statistics
+from engines.conditions import Block
 from engines.errors import Cancelled, InferTuiError
 from engines.events import Event, Progress
-from engines.passes import split, throughput
+from engines.monitor import Monitor, Watch
+from engines.passes import energy, split, throughput
 from engines.plan import EngineSpec, Measurement
 from engines.process import WorkerProcess
 from engines.results import (
     AccuracyRecord,
+    ConditionsRecord,
     EngineResult,
     LatencyRecord,
+    MemoryRecord,
     PercentileRecord,
     Status,
     StopRecord,
@@ -28,9 +33,16 @@ from engines.sampling import Phase, Taken, ask, sample
 
 Steps = Generator[Event, None, None]
 
+# A GPU that still calls itself idle has clocks that are yet to rise. One that is hardly used may
+# say so for ever, so that it is waited for no longer than clocks take.
+IDLE_PATIENCE_S = 3.0
+
 
 class Benchmark:
-    """The life of one entry. `steps` yields its events; `result` says what it came to so far."""
+    """The life of one entry. `steps` yields its events; `result` says what it came to so far.
+
+    `gpu` is the UUID of the GPU that it runs on, which `monitor` reads meanwhile; empty for none.
+    """
 
     def __init__(
         self,
@@ -42,11 +54,15 @@ class Benchmark:
         measurement: Measurement,
         load: dict[str, Any],
         reference: str,
+        monitor: Monitor | None = None,
+        gpu: str = "",
     ) -> None:
         self.job, self.entry, self.label, self.spec = job, entry, label, spec
         self._measurement = measurement
         self._load_fields = load
         self._reference = reference
+        self._monitor, self._gpu = monitor, gpu
+        self._watch: Watch | None = None
         self._taken = Taken()
         self._rewarm = Taken()
         self._found: dict[str, Any] = {}
@@ -60,8 +76,12 @@ class Benchmark:
     def prepare(self, worker: WorkerProcess) -> Steps:
         """Load the engine, check its outputs and warm it up."""
         yield Progress(self.job, "starting")
+        if self._monitor is not None and self._gpu:
+            self._watch = self._monitor.watch(self._gpu, worker.pid)
         worker.greet()
         loaded = yield from ask(worker, self.job, "load", **self._load_fields)
+        if self._watch is not None:
+            self._watch.loaded()
         self._found |= {
             name: loaded[name] for name in ("load_ms", "compile_ms", "first_inference_ms")
         }
@@ -119,6 +139,8 @@ class Benchmark:
         passes: dict[str, Callable[[], Generator[Event, None, dict[str, Any]]]] = {}
         if self.spec.device == "cuda":
             passes["device_times"] = lambda: split.steps(worker, self.job, mean_s)
+        if self._measurement.energy:
+            passes["energy"] = lambda: self._energy(worker)
         if in_flight := self._measurement.in_flight:
             # The last: what stands beside the engine would show in any other pass.
             passes["throughput"] = lambda: throughput.steps(
@@ -138,8 +160,11 @@ class Benchmark:
         """What is known now; `error` is what ended the work, None where it ran to its end."""
         status, reason, hint = self._status(error)
         latency, throughput = None, None
+        if self._watch is not None:
+            self._watch.end()
+        found, tags = self._conditions()
         if self._taken.n:
-            latency = latency_record(self._taken.all())
+            latency = latency_record(self._taken.all(), self._taken.times, tags)
             throughput = 1000.0 * self.spec.batch / latency.mean_ms
         return EngineResult(
             label=self.label,
@@ -149,8 +174,23 @@ class Benchmark:
             hint=hint,
             latency=latency,
             throughput=throughput,
+            conditions=found,
             **self._found,
         )
+
+    def _conditions(self) -> tuple[ConditionsRecord | None, list[str]]:
+        """What disturbed the measurement, and for each of its blocks by which cause, if any."""
+        taken = self._taken
+        asleep_s = taken.asleep_ns / 1e9
+        if self._watch is None or taken.timeline is None:
+            problem = self._monitor.problem if self._monitor is not None and self._gpu else ""
+            return conditions.unwatched(asleep_s, problem), [""] * len(taken.times)
+        return conditions.judge(taken.times, self._watch.log(), taken.timeline.origin_ns, asleep_s)
+
+    def _energy(self, worker: WorkerProcess) -> Generator[Event, None, dict[str, Any]]:
+        if self.spec.device == "cuda":
+            return energy.of_gpu(worker, self.job, self._watch, self.spec.batch)
+        return energy.of_processors(worker, self.job, self.spec.batch)
 
     def _status(self, error: InferTuiError | None) -> tuple[Status, str, str]:
         if isinstance(error, Cancelled):
@@ -173,10 +213,12 @@ class Benchmark:
         )
         taken = Taken()
         verdict = rule.decide(taken.all(), 0.0)
+        began_ns = time.monotonic_ns()
 
         def ended() -> bool:
             nonlocal verdict
-            verdict = rule.decide(taken.all(), taken.seconds)
+            waiting = self._waits_for_clocks(taken, began_ns)
+            verdict = rule.decide(taken.all(), taken.seconds, waiting)
             return verdict.over
 
         yield from self._sample(
@@ -189,8 +231,16 @@ class Benchmark:
         self._found["warm_up"] = WarmUpRecord(
             n=taken.n, seconds=taken.seconds, settled=verdict.settled, reason=verdict.reason
         )
+        if self._watch is not None:
+            self._found["memory"] = self._watch.memory()
         if worker.cancelled:
             raise Cancelled
+
+    def _waits_for_clocks(self, taken: Taken, began_ns: int) -> str:
+        """Why the warm-up can't have settled yet, whatever its latencies look like."""
+        if self._watch is None or taken.seconds > IDLE_PATIENCE_S:
+            return ""
+        return "the GPU still calls itself idle" if self._watch.idles(began_ns) else ""
 
     def _measure(self, worker: WorkerProcess) -> Steps:
         """Fill `self._taken` as it goes, so that an early end leaves what there is."""
@@ -240,13 +290,26 @@ class Benchmark:
         **limits: Any,
     ) -> Steps:
         both: dict[str, Taken] = {"warm-up": self._rewarm, phase: taken}
-        found = yield from sample(worker, self.job, self.entry, phase, both, ended, **limits)
-        self._found |= {name: found[name] for name in ("facts", "peak_host_bytes", "device_bytes")}
+        found = yield from sample(
+            worker, self.job, self.entry, phase, both, ended, watch=self._watch, **limits
+        )
+        self._found |= {name: found[name] for name in ("facts", "peak_host_bytes")}
+        memory: MemoryRecord | None = self._found.get("memory")
+        if memory is not None or found["memory"]:
+            # What NVML saw, with what the engine's own library knows.
+            known = msgspec.structs.replace(memory or MemoryRecord(), **found["memory"])
+            self._found["memory"] = known
 
 
-def latency_record(latencies_ms: NDArray[np.float64]) -> LatencyRecord:
-    """The summary of `latencies_ms` as a profile keeps it."""
+def latency_record(
+    latencies_ms: NDArray[np.float64], blocks: Sequence[Block] = (), tags: Sequence[str] = ()
+) -> LatencyRecord:
+    """The summary of `latencies_ms` as a profile keeps it.
+
+    `blocks` say when they were taken and `tags` what disturbed each: that tells outliers' causes.
+    """
     summary = statistics.summarise(latencies_ms)
+    *_, mild_fence_ms, _ = summary.outliers.fences_ms
     return LatencyRecord(
         n=summary.n,
         mean_ms=summary.mean,
@@ -265,6 +328,7 @@ def latency_record(latencies_ms: NDArray[np.float64]) -> LatencyRecord:
         ),
         outliers_mild=summary.outliers.mild,
         outliers_severe=summary.outliers.severe,
+        outlier_causes=conditions.outlier_causes(latencies_ms, blocks, tags, mild_fence_ms),
     )
 
 

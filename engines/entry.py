@@ -16,6 +16,7 @@ from engines.building import with_gpu_users
 from engines.control import Control
 from engines.errors import Cancelled, InferTuiError
 from engines.events import EngineFinished, Event, JobDone, JobFailed, JobStarted
+from engines.monitor import Monitor
 from engines.plan import EngineSpec, Measurement, OptionValue, RunPlan
 from engines.process import WorkerProcess
 from engines.results import EngineResult, VersusRecord
@@ -70,6 +71,8 @@ class Entry:
         made: Made,
         cache: Cache,
         control: Control,
+        monitor: Monitor,
+        gpu: str,
         facts: dict[str, OptionValue],
     ) -> None:
         self.index, self.label, self.spec = index, label, spec
@@ -78,6 +81,7 @@ class Entry:
         self._measurement, self._load, self._reference = measurement, load, reference
         self._log, self._cache, self._control = log, cache, control
         self._weights, self._made = weights, made
+        self._monitor, self._gpu = monitor, gpu
         self._began = time.monotonic()
         self.versus: VersusRecord | None = None
         self.benchmark = self._new_benchmark(measurement)
@@ -91,6 +95,8 @@ class Entry:
             measurement=measurement,
             load=self._load,
             reference=self._reference,
+            monitor=self._monitor,
+            gpu=self._gpu,
         )
 
     def started(self) -> JobStarted:
@@ -107,7 +113,8 @@ class Entry:
 
     def worker(self) -> WorkerProcess:
         """A new worker for it. Raises WorkerFailed where none can be started."""
-        return WorkerProcess(self._log, self._control, self.spec.environment)
+        cpus = self._measurement.cpus
+        return WorkerProcess(self._log, self._control, self.spec.environment, cpus=cpus)
 
     def alone(self) -> Steps:
         """The whole of it by itself, from its worker's first word to its result."""

@@ -29,6 +29,7 @@ Phase = Literal[
     "measuring",
     "waiting for its turn",
     "timing the device",
+    "reading the energy",
     "profiling",
     "throughput",
 ]
@@ -77,7 +78,8 @@ class Samples:
 
     `start_s` is when its first inference began, in seconds since the job's warm-up began. Of an
     engine that takes turns with others `round` counts from 0, and the warm-up in a round is the
-    re-warm before its block; what comes before the rounds has none.
+    re-warm before its block; what comes before the rounds has none. `preempted` counts the
+    involuntary context switches of the worker while it was taken.
     """
 
     job: str
@@ -86,6 +88,7 @@ class Samples:
     start_s: float
     latencies_ms: NDArray[np.float64]
     round: int | None = None
+    preempted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

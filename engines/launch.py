@@ -65,17 +65,19 @@ def start(
     log: BinaryIO,
     environment: str = "",
     settings: Mapping[str, str] | None = None,
+    cpus: str = "",
 ) -> subprocess.Popen[bytes]:
     """Start a worker that speaks the protocol on its standard input and output.
 
-    `settings` are environment variables that this one worker has beside all others' own.
+    `settings` are environment variables that this one worker has beside all others' own. It keeps
+    to the processors `cpus`, such as "0-3,8", where any are named.
 
     Its working folder is `folder`, empty and ours, so that a relative entry of PYTHONPATH means
     nothing of the user's. It leads a session and process group of its own: a Ctrl-C in the
     terminal goes to the app alone, and a signal to the group reaches compilers too.
     """
     return subprocess.Popen(
-        command(environment),
+        [*command(environment), *(("--cpus", cpus) if cpus else ())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import psutil
 
-from engines.errors import UsageError
 from engines.gpus import GpuFacts, Gpus, GpuSample
-from engines.plan import Record, processors
-from engines.worker.processors import allowed_processors, physical_cores
+from engines.pinning import own_processors
+from engines.plan import Record
+from engines.worker.processors import governor, physical_cores, smt
 
-GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
 CGROUP_MEMORY_NOW = Path("/sys/fs/cgroup/memory.current")
 
@@ -24,7 +23,7 @@ class Machine(Record, frozen=True, kw_only=True):
     """What another person must know of a machine to repeat a run on one like it.
 
     Cores and memory are what this process may use, within its affinity and container limits.
-    `gpu_problem` says why `gpus` is empty.
+    `cuda` is the newest CUDA that the GPUs' driver knows; `gpu_problem` says why `gpus` is empty.
     """
 
     hostname: str
@@ -37,7 +36,9 @@ class Machine(Record, frozen=True, kw_only=True):
     logical_cores: int
     memory_bytes: int
     governor: str | None = None
+    smt: bool | None = None
     driver: str | None = None
+    cuda: str | None = None
     gpus: tuple[GpuFacts, ...] = ()
     gpu_problem: str = ""
 
@@ -62,6 +63,7 @@ class TelemetrySample:
 
 def describe_machine() -> Machine:
     """This machine, as a profile records it."""
+    here = own_processors()
     with Gpus() as gpus:
         return Machine(
             hostname=platform.node(),
@@ -70,24 +72,15 @@ def describe_machine() -> Machine:
             architecture=platform.machine(),
             python=platform.python_version(),
             cpu=_cpu_name(),
-            physical_cores=physical_cores(),
-            logical_cores=len(allowed_processors()),
+            physical_cores=physical_cores(here),
+            logical_cores=len(here),
             memory_bytes=memory_limit(),
-            governor=_read(GOVERNOR),
+            governor=governor(here),
+            smt=smt(),
             driver=gpus.driver,
+            cuda=gpus.cuda,
             gpus=gpus.facts(),
             gpu_problem=gpus.problem,
-        )
-
-
-def check_processors(cpus: str) -> None:
-    """Raise UsageError where the list `cpus` names a processor that this process may not use."""
-    allowed = allowed_processors()
-    missing = sorted(set(processors(cpus)) - set(allowed))
-    if missing:
-        raise UsageError(
-            f"cpus names processor {missing[0]}, which this process may not use",
-            hint=f"expected some of {', '.join(map(str, allowed))}",
         )
 
 

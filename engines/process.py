@@ -52,6 +52,7 @@ DOING = {
     "checking": "checking its outputs",
     "warm-up": "warming up",
     "measure": "measuring",
+    "reading the energy": "reading its energy",
 }
 
 # Before the number of the process that made it, so that others can tell when it is left over.
@@ -70,8 +71,9 @@ class WorkerProcess:
     """One child process that answers one request at a time.
 
     It runs under the user's interpreter `environment`, by default under this one, with `settings`
-    added to its environment variables. After a stop that brings no answer within `patience_s` it is
-    killed. Use it as a context manager: leaving it ends the process and everything that it started.
+    added to its environment variables, and on the processors `cpus` where any are named. After a
+    stop that brings no answer within `patience_s` it is killed. Use it as a context manager:
+    leaving it ends the process and everything that it started.
     `took_s` is how long the worker was busy with the last request that it answered.
     """
 
@@ -84,6 +86,7 @@ class WorkerProcess:
         environment: str = "",
         patience_s: float = PATIENCE_S,
         settings: Mapping[str, str] | None = None,
+        cpus: str = "",
     ) -> None:
         self.log = log
         self._control = control
@@ -99,7 +102,7 @@ class WorkerProcess:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as file:
                 self._log_start = file.tell()
-                self._process = launch.start(self._folder, file, environment, settings)
+                self._process = launch.start(self._folder, file, environment, settings, cpus)
         except InferTuiError:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise

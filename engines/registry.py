@@ -222,6 +222,11 @@ class Availability:
         index = int(find(self.engine).settings(spec).get("gpu", 0))
         return self.gpus[index] if index < len(self.gpus) else None
 
+    def gpu_uuid(self, spec: EngineSpec) -> str:
+        """That GPU's identity, which NVML knows it by too; empty for an entry on the CPU."""
+        gpu = self.gpu_of(spec) if self.device == "cuda" else None
+        return str(gpu.get("uuid", "")) if gpu else ""
+
     @property
     def question(self) -> Question:
         return (self.engine, self.device, self.environment)

@@ -92,10 +92,10 @@ class DeviceRecord(Record, frozen=True, kw_only=True):
 class MemoryRecord(Record, frozen=True, kw_only=True):
     """GPU memory in bytes, by who says so; None where nobody can.
 
-    `device_delta` is what the whole GPU has less of than before the engine was loaded, at its most
-    (NVML); `process` what the driver counts for the worker (NVML; containers may hide it);
-    `allocator_peak` the most that the framework's own allocator held; `weights` and `activations`
-    are the engine file's, as TensorRT states them.
+    `device_delta` is what the whole GPU had less of at its most, from before the engine was loaded
+    to the end of its warm-up (NVML); `process` what the driver counts for the worker (NVML;
+    containers may hide it); `allocator_peak` the most that the framework's own allocator held;
+    `weights` and `activations` are the engine file's, as TensorRT states them.
     """
 
     device_delta: int | None = None
@@ -106,13 +106,15 @@ class MemoryRecord(Record, frozen=True, kw_only=True):
 
 
 class EnergyRecord(Record, frozen=True, kw_only=True):
-    """Energy of one inference (one image), from the GPU's own total-energy counter.
+    """Energy of one inference (one image), from a counter of energy: `source` says which.
 
-    Of the whole GPU, idle power included: `idle_w` is what it drew before, and is not subtracted.
-    `joules_per_inference` is None where the reading is not valid, and `reason` says why.
-    `steps` counts how often the counter moved in the `seconds` of the pass of `n` requests.
+    Of the whole GPU, or of the whole processor packages, idle power included: `idle_w` is what it
+    drew before, and is not subtracted. `joules_per_inference` is None where the reading is not
+    valid, and `reason` says why. `n` requests were answered in the `seconds` from the first to the
+    last of the `steps` + 1 times that the counter was seen to move.
     """
 
+    source: str = ""
     joules_per_inference: float | None = None
     mean_w: float | None = None
     idle_w: float | None = None
@@ -139,22 +141,35 @@ class ThroughputRecord(Record, frozen=True, kw_only=True):
     reason: str = ""
 
 
-Condition = Literal["THROTTLED", "POWER-CAPPED", "SHARED GPU"]
+Condition = Literal["THROTTLED", "POWER-CAPPED", "SHARED GPU", "SUSPENDED"]
+
+
+class DisturbanceRecord(Record, frozen=True, kw_only=True):
+    """A time in which a condition held, in seconds since the entry's warm-up began."""
+
+    condition: Condition
+    start_s: float
+    end_s: float
 
 
 class ConditionsRecord(Record, frozen=True, kw_only=True):
     """What the GPU was like while the entry was measured, from `readings` of NVML.
 
-    `verdicts` are what a reader must know; shares are of the blocks of samples that were
-    measured. `reasons` maps each clock event reason that was seen, by NVML's name or as a
-    hexadecimal bit where this program knows none, to the share of readings that showed it.
-    `others` names the other processes that were seen on the GPU.
+    `verdicts` are what a reader must know; shares are of the time measured, and `disturbances`
+    say when it was, the longest of them. `reasons` maps each clock event reason that was seen, by
+    NVML's name or as a hexadecimal bit where this program knows none, to the share of readings
+    that showed it. `others` names the other processes that were seen on the GPU, be it that they
+    only held memory. `asleep_s` is how long the machine was suspended meanwhile. `problem` says why
+    nothing could be read at all.
     """
 
     readings: int = 0
+    problem: str = ""
     verdicts: tuple[Condition, ...] = ()
     throttled_share: float = 0.0
     power_capped_share: float = 0.0
+    shared_share: float = 0.0
+    asleep_s: float = 0.0
     sm_clock_min_mhz: float | None = None
     sm_clock_median_mhz: float | None = None
     sm_clock_max_mhz: float | None = None
@@ -165,6 +180,31 @@ class ConditionsRecord(Record, frozen=True, kw_only=True):
     utilisation_median_percent: float | None = None
     reasons: dict[str, float] = {}
     others: tuple[str, ...] = ()
+    disturbances: tuple[DisturbanceRecord, ...] = ()
+
+    @property
+    def invalid(self) -> bool:
+        """Whether the figures are of the disturbance rather than of the engine: a run then ends
+        with exit code 3, and a comparison with it is UNCLEAR."""
+        return any(one in self.verdicts for one in ("THROTTLED", "SUSPENDED"))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Each verdict in words, in the order of `verdicts`."""
+        return tuple(self._sentence(one) for one in self.verdicts)
+
+    def _sentence(self, verdict: Condition) -> str:
+        if verdict == "THROTTLED":
+            share = f"{100 * self.throttled_share:.0f} %"
+            return f"THROTTLED: heat or the hardware held the clock down for {share} of the time"
+        if verdict == "POWER-CAPPED":
+            share = f"{100 * self.power_capped_share:.0f} %"
+            return f"POWER-CAPPED: the power limit held the clock down for {share} of the time"
+        if verdict == "SUSPENDED":
+            return f"SUSPENDED: the machine slept for {self.asleep_s:.0f} s in the middle"
+        share = f"{100 * self.shared_share:.0f} %"
+        seen = f" (seen there: {', '.join(self.others)})" if self.others else ""
+        return f"SHARED GPU: another process computed on it in {share} of the time{seen}"
 
 
 class VersusRecord(Record, frozen=True, kw_only=True):
@@ -230,6 +270,7 @@ class EngineResult(Record, frozen=True, kw_only=True):
     memory: MemoryRecord | None = None
     conditions: ConditionsRecord | None = None
     peak_host_bytes: int | None = None
+    # Of profiles made before `memory` was: what each engine's own library said, so not comparable.
     device_bytes: int | None = None
     facts: dict[str, OptionValue] = {}
     versions: dict[str, str] = {}

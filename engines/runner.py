@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from engines import environments, paths, registry
+from engines import environments, paths, pinning, registry
 from engines.artifacts import Artifact, Cache
 from engines.building import have_engine
 from engines.control import Control
@@ -24,6 +24,7 @@ from engines.events import EngineFinished, Event, RunFinished, RunStarted
 from engines.interleaving import Interleaving
 from engines.machine import memory_available
 from engines.model import facts_of
+from engines.monitor import Monitor
 from engines.plan import Device, EngineSpec, OptionValue, Precision, RunPlan, unique_labels
 from engines.preparation import Preparation
 from engines.probing import Answers, answers_about
@@ -55,6 +56,7 @@ def run(plan: RunPlan, control: Control, known: Iterable[Availability] = ()) -> 
     for spec in plan.engines:
         registry.check(spec)
     environments.check(spec.environment for spec in plan.engines)
+    pinning.check(plan.measurement.cpus)
     return Run(plan, control, known).events()
 
 
@@ -112,7 +114,8 @@ class Run:
                 )
             made = yield from self._onnx_files(making, weights, ready)
         made = yield from self._engine_files(made, ready)
-        yield from self._measured(labels, ready, weights, made, references)
+        with pinning.driver_kept_off(self._plan.measurement.cpus), Monitor() as self._monitor:
+            yield from self._measured(labels, ready, weights, made, references)
 
     def _measured(
         self,
@@ -222,6 +225,8 @@ class Run:
             made=made,
             cache=self._cache,
             control=self._control,
+            monitor=self._monitor,
+            gpu=self._answer(spec).gpu_uuid(spec),
             facts=self._reason_for_cpu(index),
         )
 

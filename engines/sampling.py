@@ -10,8 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from engines import timeline
+from engines.conditions import Block
 from engines.events import Event, Progress, Samples
+from engines.monitor import Watch
 from engines.process import WorkerProcess
+from engines.timeline import Timeline
+from engines.worker.protocol import Message
 
 # How often the stop rules are asked: their statistics cost a few milliseconds each time.
 DECIDE_EVERY_S = 0.5
@@ -24,12 +29,17 @@ class Taken:
     """The samples of one phase so far, and the wall time they took in seconds.
 
     `rounds` counts those of each round, in order, where the engine takes turns with others; the
-    turns of the others are not in `seconds`.
+    turns of the others are not in `seconds`. `times` says of each block when it was taken and what
+    disturbed its process; `timeline` is the worker's, and `asleep_ns` how long the machine was
+    suspended in between.
     """
 
     blocks: list[NDArray[np.float64]] = field(default_factory=list)
     n: int = 0
     seconds: float = 0.0
+    times: list[Block] = field(default_factory=list)
+    timeline: Timeline | None = None
+    asleep_ns: int = 0
     rounds: dict[int, int] = field(default_factory=dict)
 
     def add(self, block: NDArray[np.float64], seconds: float, in_round: int | None = None) -> None:
@@ -39,6 +49,14 @@ class Taken:
         self.seconds = seconds
         if in_round is not None:
             self.rounds[in_round] = self.rounds.get(in_round, 0) + len(block)
+
+    def note(self, block: NDArray[np.float64], message: Message) -> None:
+        """Tie a block that has just come to the driver's clock."""
+        if self.timeline is not None:
+            start_ns = self.timeline.at(message["start_s"])
+            end_ns = start_ns + round(float(block.sum()) * 1e6)
+            disturbed = message.get("preempted", 0), message.get("page_faults", 0)
+            self.times.append(Block(start_ns, end_ns, len(block), *disturbed))
 
     def all(self) -> NDArray[np.float64]:
         """Every latency in milliseconds, in order; the blocks become one on the way."""
@@ -75,6 +93,7 @@ def sample(
     taken: Mapping[str, Taken],
     ended: Callable[[], bool] | None = None,
     *,
+    watch: Watch | None = None,
     in_round: int | None = None,
     detail: str = "",
     **limits: Any,
@@ -82,19 +101,30 @@ def sample(
     """Let the worker measure until its limits or until `ended` says so; announce each block.
 
     The samples are added to `taken`, by their phase: a re-warm comes before what counts. `in_round`
-    is the round of a turn among others. Returns what the worker says of the engine at the end.
+    is the round of a turn among others. The GPU that `watch` reads is looked at before and after.
+    Returns what the worker says of the engine at the end.
     """
+    if watch is not None:
+        watch.mark()
     asking = worker.ask("measure", phase=phase, **limits)
     # By phase: when the first block began, after how many seconds of earlier turns.
     began: dict[str, tuple[float, float]] = {}
+    asleep_ns = timeline.asleep_ns()
     decide_at, told = time.monotonic() + DECIDE_EVERY_S, False
     while True:
         try:
             message, payload = next(asking)
         except StopIteration as answer:
             result: dict[str, Any] = answer.value
+            # The two clocks behind it are read one after the other, so it may seem to fall.
+            taken[phase].asleep_ns += max(0, timeline.asleep_ns() - asleep_ns)
+            if watch is not None:
+                watch.mark(worked=True)
             return result
         if message["event"] == "progress":
+            tied = timeline.tie(message["clock"])
+            for one in taken.values():
+                one.timeline = tied
             yield Progress(job, message["phase"], detail)
             continue
         block = np.frombuffer(payload, dtype="<f8")
@@ -103,7 +133,8 @@ def sample(
         began_s, before_s = began.setdefault(part, (start_s, so_far.seconds))
         seconds = before_s + start_s + float(block.sum()) / 1000.0 - began_s
         so_far.add(block, seconds, in_round)
-        yield Samples(job, entry, part, start_s, block, in_round)
+        so_far.note(block, message)
+        yield Samples(job, entry, part, start_s, block, in_round, message["preempted"])
         if ended is not None and not told and time.monotonic() >= decide_at:
             decide_at = time.monotonic() + DECIDE_EVERY_S
             if ended():

@@ -59,7 +59,8 @@ def between_runs(a: Profile, b: Profile) -> list[str]:
     if not (a.model.digest and b.model.digest):
         lines.append("model: one run does not say which weights it used")
     lines += between_plans(a.plan, b.plan)
-    lines += _changes("run", a.run, b.run, ["tool_version", "ending"])
+    lines += _changes("run", a.run, b.run, ["tool_version", "tool_commit", "input", "ending"])
+    lines += _of_variables(a.run.variables, b.run.variables)
     return lines
 
 
@@ -96,6 +97,16 @@ def _of_tables(kind: str, a: Mapping[str, object], b: Mapping[str, object]) -> l
     return [
         _change(f"{kind} {name}".strip(), a.get(name), b.get(name))
         for name in names
+        if a.get(name) != b.get(name)
+    ]
+
+
+def _of_variables(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
+    """Environment variables by their own names; one that is set to nothing is not one unset."""
+    shown = [{name: f"'{value}'" for name, value in one.items()} for one in (a, b)]
+    return [
+        f"variable {name} {' → '.join(one.get(name, 'unset') for one in shown)}"
+        for name in dict.fromkeys([*a, *b])
         if a.get(name) != b.get(name)
     ]
 

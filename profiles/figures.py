@@ -11,7 +11,7 @@ from profiles.table import Cell, Colour
 SIGNIFICANT = 4
 MOST_DECIMALS = 6
 MIB = 2**20
-MILLISECONDS = 1000.0
+MILLISECONDS = MILLI = 1000.0
 
 STATUS_COLOURS: dict[str, Colour] = {
     "ok": "good",
@@ -100,8 +100,37 @@ def cosines(results: Iterable[EngineResult]) -> list[Cell]:
     ]
 
 
+def device_memory(results: Iterable[EngineResult]) -> list[Cell]:
+    """A column of what the whole GPU had less of, in MiB; of older profiles what they have."""
+    return mebibytes(one.memory.device_delta if one.memory else one.device_bytes for one in results)
+
+
+def millijoules(results: Iterable[EngineResult]) -> list[Cell]:
+    """A column of the energy of one inference in mJ, where it is known."""
+    found = [one.energy.joules_per_inference if one.energy else None for one in results]
+    found = [None if one is None else one * MILLI for one in found]
+    places = decimals(found)
+    return [Cell(number(value, places)) for value in found]
+
+
 def statuses(results: Iterable[EngineResult]) -> list[Cell]:
-    return [Cell(one.status, STATUS_COLOURS[one.status]) for one in results]
+    return [_status(one) for one in results]
+
+
+def _status(result: EngineResult) -> Cell:
+    """How it ended; and what disturbed it, which is no failure but must not be overlooked."""
+    verdicts = result.conditions.verdicts if result.conditions else ()
+    if result.status != "ok" or not verdicts:
+        return Cell(result.status, STATUS_COLOURS[result.status])
+    return Cell(f"ok, {' and '.join(verdicts)}", "doubt")
+
+
+def outlier_causes(latency: LatencyRecord) -> str:
+    """What is known to have disturbed the blocks that the outliers lie in; empty for nothing."""
+    known = latency.outlier_causes
+    total = latency.outliers_mild + latency.outliers_severe
+    words = [f"{count:,} {cause}" for cause, count in known.items()]
+    return f"{total:,} outliers, of which {', '.join(words)}" if known else ""
 
 
 def floor_notes(results: Iterable[EngineResult], percentile: float) -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from engines import origin
 from engines.benchmark import latency_record
 from engines.errors import UsageError
 from engines.events import (
@@ -25,6 +26,7 @@ from engines.events import (
 from engines.machine import Machine
 from engines.plan import OptionValue, RunPlan
 from engines.results import EngineResult, StopRecord
+from engines.worker.inputs import KIND
 from profiles.samples import BEFORE_ROUNDS, Phase, Series
 from profiles.schema import Ending, ModelIdentity, Profile, RunRecord
 from profiles.validation import LARGEST_WHOLE
@@ -67,7 +69,7 @@ class Recorder:
                 series = self._series.get((entry, phase))
                 if series is None:
                     series = self._series[entry, phase] = _GrowingSeries()
-                series.append(event.latencies_ms, event.start_s, event.round)
+                series.append(event.latencies_ms, event.start_s, event.round, event.preempted)
             case RoundStarted():
                 self._rounds.append(event.order)
             case RunStarted():
@@ -112,7 +114,10 @@ class Recorder:
             seconds=self._seconds(),
             ending=self._ending(),
             tool_version=tool_version,
+            tool_commit=origin.commit(),
             command=command,
+            input=KIND,
+            variables=origin.variables(),
             rounds=tuple(self._rounds),
         )
         return Profile(
@@ -176,10 +181,15 @@ class _GrowingSeries:
         self._latencies = np.empty(FIRST_CAPACITY, np.float64)
         self._block_first: list[int] = []
         self._block_start: list[float] = []
+        self._preempted: list[int] = []
         self._block_round: list[int] = []
 
     def append(
-        self, latencies_ms: NDArray[np.float64], start_s: float, in_round: int | None
+        self,
+        latencies_ms: NDArray[np.float64],
+        start_s: float,
+        in_round: int | None,
+        preempted: int,
     ) -> None:
         end = self.count + len(latencies_ms)
         if end > len(self._latencies):
@@ -189,6 +199,7 @@ class _GrowingSeries:
         self._latencies[self.count : end] = latencies_ms
         self._block_first.append(self.count)
         self._block_start.append(start_s)
+        self._preempted.append(preempted)
         self._block_round.append(BEFORE_ROUNDS if in_round is None else in_round)
         self.count = end
 
@@ -202,6 +213,7 @@ class _GrowingSeries:
             np.array(self._block_first, np.int64),
             np.array(self._block_start),
             rounds if (rounds != BEFORE_ROUNDS).any() else rounds[:0],
+            np.array(self._preempted, np.int64),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from engines.results import EngineResult
 from engines.soundness import unsettled
@@ -16,6 +16,9 @@ from profiles.run_tables import more_notes, more_tables
 from profiles.schema import Profile
 from profiles.table import Cell, Column
 from profiles.verdict_words import BASELINE, COLOURS
+
+GPU_MEMORY = "GPU MiB: what the whole GPU had less of than before the engine was loaded"
+ENERGY = "mJ/inf: energy of one inference, of the whole GPU or all processors, idle power included"
 
 
 def run_document(profile: Profile) -> Document:
@@ -61,7 +64,8 @@ def _columns(results: Sequence[EngineResult]) -> list[Column]:
         Column("cosine", figures.cosines(results), 4),
         Column("top-1", [Cell(text) for text in top1], 12),
         Column("MiB", figures.mebibytes(one.peak_host_bytes for one in results), 9),
-        Column("GPU MiB", figures.mebibytes(one.device_bytes for one in results), 15),
+        Column("GPU MiB", figures.device_memory(results), 15, notes=[GPU_MEMORY]),
+        Column("mJ/inf", figures.millijoules(results), 8, notes=[ENERGY]),
         Column("status", figures.statuses(results), numeric=False),
     ]
 
@@ -150,4 +154,27 @@ def _notes(result: EngineResult) -> list[Note]:
         if texts:
             colour = COLOURS[result.versus.verdict]
             notes.append(Note(f"{result.label}: {'; '.join(texts)}", "", colour))
-    return notes
+    return [*notes, *_disturbances(result)]
+
+
+def _disturbances(result: EngineResult) -> Iterator[Note]:
+    """What disturbed the measurement, and the energy's power with the idle power beside it."""
+    for sentence in result.conditions.sentences if result.conditions else ():
+        yield Note(f"{result.label}: {sentence}", _what_to_do(sentence), "doubt")
+    if result.latency and (causes := figures.outlier_causes(result.latency)):
+        yield Note(f"{result.label}: {causes}", "", "faint")
+    energy = result.energy
+    if energy and energy.reason:
+        yield Note(f"{result.label}: energy: {energy.reason}", "", "doubt")
+    elif energy and energy.mean_w is not None:
+        idle = "" if energy.idle_w is None else f", {energy.idle_w:.0f} W before it was loaded"
+        yield Note(f"{result.label}: {energy.mean_w:.0f} W on average{idle}", "", "faint")
+
+
+def _what_to_do(sentence: str) -> str:
+    verdict, _, _ = sentence.partition(":")
+    return {
+        "THROTTLED": "let it cool down, see to its fans and its neighbours, and measure again",
+        "SUSPENDED": "keep the machine awake, and measure again",
+        "SHARED GPU": "measure again when it is free",
+    }.get(verdict, "")

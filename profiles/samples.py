@@ -2,9 +2,10 @@
 
 The file is a NumPy archive (`numpy.load` opens it): for each entry and phase, in order,
 `0/measuring` holds the latencies in milliseconds as float64, `0/measuring/first` the index at
-which each block of inferences begins, and `0/measuring/start_s` when it began, in seconds since
-that entry's warm-up did. Of an entry that took turns with others `0/measuring/round` holds the
-round of each block, counted from 0, and -1 for what came before the rounds.
+which each block of inferences begins, `0/measuring/start_s` when it began, in seconds since that
+entry's warm-up did, and `0/measuring/preempted` the involuntary context switches during it. Of an
+entry that took turns with others `0/measuring/round` holds the round of each block, counted from 0,
+and -1 for what came before the rounds.
 """
 
 from __future__ import annotations
@@ -35,14 +36,17 @@ class Series:
     """The latencies of one entry in one phase, in milliseconds, in the order they were taken.
 
     Block `i` begins at `latencies_ms[block_first[i]]` and at `block_start_s[i]` seconds after the
-    entry's warm-up began. Without blocks both arrays are empty. `block_round` is the round in which
-    block `i` was measured, -1 before the rounds; it is empty where engines took no turns.
+    entry's warm-up began. `block_round` is the round in which block `i` was measured, -1 before the
+    rounds; it is empty where engines took no turns. Its process was switched off
+    `block_preempted[i]` times against its will; that is empty where nobody counted. Without blocks
+    all of these are empty.
     """
 
     latencies_ms: FloatArray
     block_first: IndexArray = field(default_factory=lambda: np.empty(0, np.int64))
     block_start_s: FloatArray = field(default_factory=lambda: np.empty(0, np.float64))
     block_round: IndexArray = field(default_factory=lambda: np.empty(0, np.int64))
+    block_preempted: IndexArray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def blocks(self) -> list[FloatArray]:
         """The latencies block by block; one block where none are known."""
@@ -83,6 +87,8 @@ def encode(samples: RawSamples) -> bytes:
             arrays[f"{name}/start_s"] = np.asarray(series.block_start_s, np.float64)
         if len(series.block_round):
             arrays[f"{name}/round"] = np.asarray(series.block_round, np.int64)
+        if len(series.block_preempted):
+            arrays[f"{name}/preempted"] = np.asarray(series.block_preempted, np.int64)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **cast("dict[str, Any]", arrays))
     return buffer.getvalue()
@@ -117,6 +123,7 @@ def _series(arrays: Mapping[str, NDArray[Any]]) -> dict[tuple[int, Phase], Serie
             arrays.get(f"{name}/first", np.empty(0, np.int64)),
             arrays.get(f"{name}/start_s", np.empty(0, np.float64)),
             arrays.get(f"{name}/round", np.empty(0, np.int64)),
+            arrays.get(f"{name}/preempted", np.empty(0, np.int64)),
         )
         _check(series)
         found[int(index), cast("Phase", phase)] = series
@@ -126,6 +133,7 @@ def _series(arrays: Mapping[str, NDArray[Any]]) -> dict[tuple[int, Phase], Serie
 def _check(series: Series) -> None:
     """Raise ValueError where arrays do not fit together: a plot or a comparison would mislead."""
     times, first, starts = series.latencies_ms, series.block_first, series.block_start_s
+    preempted = series.block_preempted
     rounds = series.block_round
     right = (
         times.dtype == np.float64
@@ -133,6 +141,8 @@ def _check(series: Series) -> None:
         and starts.dtype == np.float64
         and times.ndim == first.ndim == starts.ndim == rounds.ndim == 1
         and len(first) == len(starts)
+        and preempted.dtype == np.int64
+        and preempted.shape in ((0,), first.shape)
         and len(rounds) in (0, len(first))
         and bool((rounds >= BEFORE_ROUNDS).all())
         and bool(np.isfinite(times).all() and np.isfinite(starts).all())

@@ -25,6 +25,9 @@ NotNegative = Annotated[int, Meta(ge=0)]
 class RunRecord(Record, frozen=True, kw_only=True):
     """When and how the run was made. `started` is in UTC, `seconds` the wall time it took.
 
+    `tool_commit` is the commit of this program, where it is known; `input` what kind of numbers
+    the engines were given, which the plan's `input_seed` makes; `variables` are the environment
+    variables that change what frameworks do.
     `rounds` are those in which engines took turns: the indices of the entries in the order in which
     they measured a block each, drawn anew for every round from a generator seeded with `id`.
     """
@@ -35,7 +38,10 @@ class RunRecord(Record, frozen=True, kw_only=True):
     ending: Ending
     name: str = ""
     tool_version: str = ""
+    tool_commit: str = ""
     command: str = ""
+    input: str = ""
+    variables: dict[str, str] = {}
     rounds: tuple[tuple[NotNegative, ...], ...] = ()
 
 

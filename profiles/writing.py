@@ -35,7 +35,9 @@ LARGEST_SAMPLES_BYTES = 2**30
 
 # One part in a million, where a comparison asks for one in a hundred.
 SIGNIFICANT_DIGITS = 6
-_ROUNDED = re.compile(r"(_ms|^seconds|^throughput|^per_second|^ratio|^low|^high)$")
+_ROUNDED = re.compile(
+    r"(_ms|_s|_w|_share|^seconds|^throughput|^per_second|^joules_per_inference|^ratio|^low|^high)$"
+)
 
 # An array of numbers or short texts as tomli_w writes it: one item a line. No text holds a raw line
 # break (it is escaped), so such lines are never part of a text. An array may be in another.

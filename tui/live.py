@@ -47,6 +47,7 @@ State = Literal[
     "measuring",
     "loaded",
     "timing",
+    "energy",
     "measured",
     "throughput",
     "done",
@@ -71,6 +72,7 @@ _STATE_OF_PHASE: dict[Phase, State] = {
     "measuring": "measuring",
     "waiting for its turn": "loaded",
     "timing the device": "timing",
+    "reading the energy": "energy",
     "throughput": "throughput",
 }
 _STATE_OF_STATUS: dict[Status, State] = {
@@ -111,6 +113,12 @@ class LiveEntry:
     series: DecimatedSeries = field(default_factory=lambda: DecimatedSeries(SERIES_COLUMNS))
     histogram: LatencyHistogram = field(default_factory=LatencyHistogram)
     recent: RecentWindow = field(default_factory=RecentWindow)
+
+    @property
+    def disturbed(self) -> tuple[tuple[float, float], ...]:
+        """When something is known to have disturbed it, in seconds from its warm-up on."""
+        found = self.result.conditions if self.result else None
+        return tuple((one.start_s, one.end_s) for one in found.disturbances) if found else ()
 
     @property
     def has_samples(self) -> bool:

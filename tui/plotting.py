@@ -42,7 +42,8 @@ _THEME = "infer-tui"
 class LineSeries:
     """One engine's latency over time: equal-length arrays, the smallest and the largest latency
     (ms) of what was taken at about `times_s` (ascending). What lies before `measuring_since` is
-    warm-up; None means that all of it is.
+    warm-up; None means that all of it is. `disturbed` are the times, from and to, in which
+    something is known to have disturbed it.
     """
 
     glyph: str
@@ -52,6 +53,7 @@ class LineSeries:
     low_ms: Floats
     high_ms: Floats
     measuring_since: float | None = None
+    disturbed: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,9 @@ def line_plot(
 ) -> Plot:
     """Latency over time in `width` x `height` cells; warm-up as dots, measuring as a line.
 
-    Each line ends in its engine's glyph. What is rare and far away is drawn at the end of the
-    latency axis and counted. `log` chooses the axis; None leaves it to the data (see `scales`).
+    Each line ends in its engine's glyph. Exclamation marks along the bottom stand at the times in
+    which it was disturbed. What is rare and far away is drawn at the end of the latency axis and
+    counted. `log` chooses the axis; None leaves it to the data (see `scales`).
     """
     shown = [one for one in map(_drawable, series) if one.times_s.size]
     if not shown or width < 1 or height < 1:
@@ -108,6 +111,7 @@ def line_plot(
         figure.band(one, warm_up, x, y, line=False)
         figure.band(one, ~warm_up, x, y, line=True)
     for one in shown:
+        figure.disturbances(one, x)
         figure.end_glyph(one, x, y)
     above = sum(int(np.count_nonzero(one.high_ms > y.high)) for one in shown)
     below = sum(int(np.count_nonzero(one.low_ms < y.low)) for one in shown)
@@ -185,6 +189,16 @@ class Figure:
         if self._ascii:
             marker = series.glyph if line else "."
         self.points(points, marker, series.color if line else series.faint, line=line)
+
+    def disturbances(self, series: LineSeries, x: Scale) -> None:
+        """Mark in the lowest row, where hardly a latency is, when `series` was disturbed."""
+        cells = max(1, self.columns // self._per_cell)
+        marked: set[int] = set()
+        for start, end in series.disturbed:
+            first, last = (int(float(x.place(one)) * cells) for one in (start, end))
+            marked.update(range(max(first, 0), min(last, cells - 1) + 1))
+        points = [((cell + 0.5) / cells, 0.0) for cell in sorted(marked)]
+        self.points(points, "!", series.color, line=False)
 
     def end_glyph(self, series: LineSeries, x: Scale, y: Scale) -> None:
         """Write the glyph of `series` behind its last point, at the height of its latest level."""

@@ -165,9 +165,11 @@ class Backend(abc.ABC):
         """
         raise WorkerError(f"{self.job.engine} has no profiler")
 
-    def device_bytes(self) -> int | None:
-        """GPU memory that this process holds for the engine, in bytes; None where not known."""
-        return None
+    def memory(self) -> dict[str, int]:
+        """GPU memory in bytes that only the engine's own library knows of: any of
+        `allocator_peak`, `weights` and `activations`, as `engines.results.MemoryRecord` has them.
+        """
+        return {}
 
     def close(self) -> None:  # noqa: B027  # most engines leave that to the end of the process
         """Release what the engine holds, in order. The process ends right after."""

@@ -180,7 +180,6 @@ class CudaSession(OnnxRuntime):
         if (reason := trouble(ort, index)) is not None:
             raise WorkerError(*reason)
         self._held.callback(cuda.PrimaryContext(index).close)
-        self._free_before = cuda.memory()[0]
         self._allocate()
         self._held.callback(self._stop)
         self._refused = self._load_with_graph(ort) if self.job.options["cuda_graph"] else ""
@@ -368,9 +367,6 @@ class CudaSession(OnnxRuntime):
         # The kernels of a replay are not told apart.
         self._start(ort, graph=False)
         return onnxruntime_layers.on_cuda()
-
-    def device_bytes(self) -> int:
-        return max(0, self._free_before - cuda.memory()[0])
 
     def facts(self) -> Facts:
         in_force = self._session.get_provider_options()[CUDA]

@@ -324,11 +324,11 @@ class EagerCuda(Backend):
             self._model, self._compute, self.infer, self._stream.cuda_stream, iterations
         )
 
-    def device_bytes(self) -> int:
+    def memory(self) -> dict[str, int]:
         """What torch's allocator has held at most; the context's own memory is not in it."""
         import torch
 
-        return int(torch.cuda.max_memory_reserved())
+        return {"allocator_peak": int(torch.cuda.max_memory_reserved())}
 
     def close(self) -> None:
         import torch

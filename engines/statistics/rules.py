@@ -68,16 +68,17 @@ class WarmUpRule:
                 f"found {self.min_seconds:g} and {self.max_seconds:g}"
             )
 
-    def decide(self, samples_ms: ArrayLike, elapsed_s: float) -> Settled:
+    def decide(self, samples_ms: ArrayLike, elapsed_s: float, waiting_for: str = "") -> Settled:
         """Judge all warm-up samples so far, in order, after `elapsed_s` seconds.
 
-        Raises ValueError for samples that are negative or not finite; there may be none yet.
+        `waiting_for` says what besides the latencies is not ready yet, empty where all is. Raises
+        ValueError for samples that are negative or not finite; there may be none yet.
         """
         samples = checked(samples_ms, allow_empty=True)
         n = len(samples)
         if not n:
             return Settled(False, False, "no iteration yet")
-        missing = self._missing(samples, elapsed_s)
+        missing = self._missing(samples, elapsed_s) or waiting_for or None
         if missing is None:
             return Settled(True, True, f"settled after {elapsed_s:.2g} s and {n} iterations")
         if elapsed_s >= self.max_seconds:

@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.backends import build_engine, open_backend, probe_backend, split
-from engines.worker import accuracy, inputs
+from engines.worker import accuracy, clock, inputs, processors
 from engines.worker.failure import WorkerError, explain
 from engines.worker.loop import Deliver, no_garbage_collection, timed_loop, timed_turn
 from engines.worker.throughput import Lanes
+from engines.worker.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engines.backends.base import Backend
+    from engines.backends.base import Backend, Facts
     from engines.worker.session import Session
 
 Request = dict[str, Any]
@@ -78,9 +79,14 @@ def load(request: Request, session: Session) -> Result:
         "load_ms": load_ms,
         "compile_ms": compile_ms,
         "first_inference_ms": first_ms,
-        "facts": backend.facts(),
+        "facts": facts_of(backend),
         "versions": backend.versions(),
     }
+
+
+def facts_of(backend: Backend) -> Facts:
+    """What really runs, and on which processors."""
+    return backend.facts() | processors.facts()
 
 
 def check(request: Request, session: Session) -> Result:
@@ -101,7 +107,8 @@ def check(request: Request, session: Session) -> Result:
 
 
 def measure(request: Request, session: Session) -> Result:
-    """Run the timed loop, for warm-up or for real, until its limit or until told to stop.
+    """Run the timed loop, for warm-up, for real or for the energy of it, until its limit or until
+    told to stop.
 
     With `rewarm_seconds` as much warm-up comes before it, in the same loop.
     """
@@ -109,12 +116,15 @@ def measure(request: Request, session: Session) -> Result:
     phase = request["phase"]
     if session.origin_ns is None:
         session.origin_ns = time.perf_counter_ns()
-    session.say("progress", phase=phase)
+    session.say("progress", phase=phase, clock=clock.word(session.origin_ns))
+    usage = Usage()
 
     def deliver_as(phase: str) -> Deliver:
         def deliver(start_s: float, latencies_ms: NDArray[np.float64]) -> None:
-            payload = latencies_ms.astype("<f8").tobytes()
-            session.say("samples", payload, phase=phase, start_s=start_s)
+            disturbed = usage.since()
+            samples = latencies_ms.astype("<f8").tobytes()
+            session.say("samples", samples, phase=phase, start_s=start_s, **disturbed)
+            usage.restart()
 
         return deliver
 
@@ -139,9 +149,9 @@ def measure(request: Request, session: Session) -> Result:
         )
     return {
         **outcome._asdict(),
-        "facts": backend.facts(),
+        "facts": facts_of(backend),
         "peak_host_bytes": peak_host_bytes(),
-        "device_bytes": backend.device_bytes(),
+        "memory": backend.memory(),
     }
 
 

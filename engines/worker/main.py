@@ -44,6 +44,23 @@ def age_problem(version: "tuple[int, ...]") -> str:
     return f"this interpreter is Python {found}, a worker needs {oldest} or newer"
 
 
+def keep_to(arguments: "list[str]") -> None:
+    """Run on the processors that `--cpus 0-3,8` names and on no other.
+
+    Before NumPy or a framework is imported: the threads that they start inherit it, and count the
+    processors there are.
+    """
+    if arguments[:1] != ["--cpus"]:
+        return
+    from engines.worker.processors import parse
+
+    try:
+        os.sched_setaffinity(0, parse(arguments[1]))
+    except OSError as error:
+        sys.stderr.write(f"can't run on processors {arguments[1]}: {error.strerror}\n")
+        sys.exit(1)
+
+
 def main() -> None:
     problem = age_problem(sys.version_info[:3])
     if problem:
@@ -51,6 +68,7 @@ def main() -> None:
         sys.exit(TOO_OLD)
     forget_script_folder()
     sys.meta_path.insert(0, OurPackages())
+    keep_to(sys.argv[1:])
     from engines.worker.session import Session
     from engines.worker.streams import claim_streams
 

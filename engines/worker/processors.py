@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 CPU_FOLDER = Path("/sys/devices/system/cpu")
+SMT = CPU_FOLDER / "smt" / "active"
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -17,21 +18,79 @@ def allowed_processors() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def physical_cores() -> int:
-    """Physical cores among the allowed processors, no more than the container's CPU quota.
+def physical_cores(numbers: list[int] | None = None) -> int:
+    """Physical cores among these processors (the allowed ones), no more than the container's quota.
 
     Two hardware threads of a core count once: they share the units that convolutions use.
     """
+    numbers = allowed_processors() if numbers is None else numbers
     cores: set[str] = set()
-    for number in allowed_processors():
+    for number in numbers:
         topology = CPU_FOLDER / f"cpu{number}" / "topology"
         try:
             package = (topology / "physical_package_id").read_text().strip()
             core = (topology / "core_id").read_text().strip()
         except OSError:
-            return min(len(allowed_processors()), quota())
+            return min(len(numbers), quota())
         cores.add(f"{package}/{core}")
     return max(1, min(len(cores), quota()))
+
+
+def parse(text: str) -> list[int]:
+    """The numbers in a list of processors as Linux writes it, such as "0-3,8": [0, 1, 2, 3, 8].
+
+    A range that ends before it begins holds none, as nothing in `text` does.
+    """
+    numbers: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return sorted(numbers)
+
+
+def written(numbers: list[int]) -> str:
+    """The list that `parse` would read `numbers` from, at its shortest."""
+    parts: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], number]
+        else:
+            parts.append([number])
+    return ",".join("-".join(map(str, part)) for part in parts)
+
+
+def smt() -> bool | None:
+    """Whether cores of this machine run two threads each; None where the kernel does not say."""
+    text = _read(SMT)
+    return None if text not in ("0", "1") else text == "1"
+
+
+def governor(numbers: list[int]) -> str | None:
+    """What chooses the clock of these processors, such as "performance"; None in most virtual
+    machines, which do not have a say in it."""
+    found = [
+        _read(CPU_FOLDER / f"cpu{number}" / "cpufreq" / "scaling_governor") for number in numbers
+    ]
+    return " and ".join(dict.fromkeys(one for one in found if one)) or None
+
+
+def facts() -> dict[str, bool | int | float | str]:
+    """Where this process may run, as a result states it; what is not known is left out."""
+    allowed = allowed_processors()
+    found: dict[str, bool | int | str | None] = {
+        "processors": written(allowed),
+        "cores": physical_cores(),
+        "smt": smt(),
+        "governor": governor(allowed),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
 
 
 def quota() -> int:

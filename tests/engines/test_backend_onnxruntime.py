@@ -73,7 +73,7 @@ def test_a_cpu_session_answers_the_input_it_was_given_last(files, precision):
     assert facts["intra_op_threads"] == 1
     assert engine.versions() == {"onnxruntime": onnxruntime.__version__}
     assert engine.device_times(1) is None
-    assert engine.device_bytes() is None
+    assert engine.memory() == {}
 
 
 def installed(folder: Path, *packages: str) -> None:

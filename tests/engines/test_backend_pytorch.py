@@ -160,7 +160,7 @@ def test_eager_s_facts_keep_their_names(job, batches):
     }  # fmt: skip
     assert backend.versions() == {"torch": torch.__version__}
     assert backend.device_times(3) is None
-    assert backend.device_bytes() is None
+    assert backend.memory() == {}
 
 
 def test_the_reference_needs_two_options_only(job, batches, expected):

@@ -94,6 +94,37 @@ def test_the_collector_is_off_inside_and_on_again_after_a_failure():
     assert gc.isenabled()
 
 
+def test_what_a_block_went_through_is_its_own(monkeypatch):
+    """Counted from the end of one hand-over to the beginning of the next."""
+    from types import SimpleNamespace
+
+    from engines.worker import jobs, usage
+
+    calls = itertools.count()
+
+    def getrusage(_who):
+        count = next(calls)
+        return SimpleNamespace(ru_nivcsw=count, ru_majflt=10 * count)
+
+    monkeypatch.setattr(usage.resource, "getrusage", getrusage)
+    monkeypatch.setattr(loop.time, "perf_counter_ns", FakeClock())
+    said = []
+    engine = SimpleNamespace(infer=lambda: None, facts=dict, memory=dict)
+    session = SimpleNamespace(
+        backend=engine,
+        origin_ns=0,
+        say=lambda event, *_, **fields: said.append((event, fields)),
+        stopped=never,
+    )
+    jobs.measure({"phase": "measuring", "seconds": 0.5}, session)
+    blocks = [fields for event, fields in said if event == "samples"]
+    assert len(blocks) >= 4
+    assert {one["preempted"] for one in blocks} == {1}
+    assert {one["page_faults"] for one in blocks} == {10}
+    ((_, begun),) = [one for one in said if one[0] == "progress"]
+    assert begun["clock"]["origin_ns"] == 0
+
+
 def test_a_turn_is_a_rewarm_and_a_block_with_nothing_between(monkeypatch):
     monkeypatch.setattr(loop.time, "perf_counter_ns", FakeClock())
     rewarm, block, collections = Recorder(), Recorder(), []

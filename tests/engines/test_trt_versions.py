@@ -110,9 +110,9 @@ WHEELS = [
     ("tensorrt_bindings==8.6.1", "8", {"core", "weak", "memory size"}),
     ("tensorrt_cu12_bindings==10.0.1", "10", {"core", "typed", "named nodes", "memory size"}),
     ("tensorrt_cu13_bindings==10.16.1.11", "10",
-     {"core", "typed", "named nodes", "memory size v2"}),
+     {"core", "typed", "named nodes", "memory size v2", "weights size"}),
     ("tensorrt_cu13_bindings==11.4.0.106", "11",
-     {"core", "typed", "named nodes", "memory size v2"}),
+     {"core", "typed", "named nodes", "memory size v2", "weights size"}),
 ]  # fmt: skip
 
 
@@ -128,7 +128,8 @@ def test_every_attribute_that_is_touched_is_there(answers, wheel, major, expecte
 def test_every_attribute_of_rtx_that_is_touched_is_there():
     found = ask("tensorrt_rtx_bindings", {})
     assert found["missing"] == []
-    assert found["features"] == ["core", "memory size v2", "named nodes", "rtx", "typed"]
+    features = "core, memory size v2, named nodes, rtx, typed, weights size"
+    assert found["features"] == features.split(", ")
     assert found["precisions"] == TYPED_PRECISIONS
     assert found["flags"] == TYPED_FLAGS
     assert found["capabilities"] == ["7.5", "8.0", "8.6", "8.9", "12.0", "12.1"]

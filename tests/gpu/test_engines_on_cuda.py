@@ -45,7 +45,7 @@ def test_every_precision_is_measured_and_within_its_tolerance(engine):
         assert result.status == "ok", f"{result.label}: {result.reason} {result.hint}"
         assert result.accuracy.within_tolerance
         assert result.facts["gpu"]
-        assert result.device_bytes > 1e6
+        assert result.memory.device_delta > 1e6
         device = result.device
         parts = device.copy_in_ms + device.compute_ms + device.copy_out_ms
         assert 0 < parts < 1.5 * result.latency.p50_ms, (device, result.latency.p50_ms)

@@ -16,6 +16,7 @@ NAMES = (
     "isolation",
     "switch",
     "turns",
+    "polling",
     "gpu",
     "split",
     "gpu_isolation",

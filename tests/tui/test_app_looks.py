@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from textual.pilot import Pilot
@@ -23,8 +24,12 @@ from engines.machine import TelemetrySample
 from engines.plan import EngineSpec, unique_labels
 from engines.results import (
     AccuracyRecord,
+    ConditionsRecord,
+    DisturbanceRecord,
+    EnergyRecord,
     EngineResult,
     LatencyRecord,
+    MemoryRecord,
     PercentileRecord,
     StopRecord,
     WarmUpRecord,
@@ -145,6 +150,42 @@ BROKEN = [
 ]
 
 
+THROTTLED = ConditionsRecord(
+    readings=15, verdicts=("THROTTLED",), throttled_share=0.34,
+    sm_clock_min_mhz=1185.0, sm_clock_median_mhz=1410.0, sm_clock_max_mhz=1980.0,
+    memory_clock_median_mhz=3201.0, power_median_w=412.0, power_max_w=655.0, temperature_max_c=87.0,
+    utilisation_median_percent=96.0, reasons={"SwPowerCap": 0.8, "HwThermalSlowdown": 0.3},
+    disturbances=(DisturbanceRecord(condition="THROTTLED", start_s=2.5, end_s=3.6),),
+)  # fmt: skip
+SHARED = ConditionsRecord(
+    readings=15, verdicts=("SHARED GPU",), shared_share=1.0, others=("python (process 4711)",)
+)
+
+
+def disturbed(engine: str, conditions: ConditionsRecord) -> list[Event]:
+    """As `finished`, on a GPU that had something else to do or that was too hot."""
+    *events, done = finished(engine)
+    latency = msgspec.structs.replace(
+        done.result.latency, outliers_mild=31, outliers_severe=12,
+        outlier_causes={"throttled": 24, "preempted": 3},
+    )  # fmt: skip
+    changed = msgspec.structs.replace(
+        done.result,
+        latency=latency,
+        conditions=conditions,
+        memory=MemoryRecord(device_delta=612 << 20, process=590 << 20, allocator_peak=44 << 20),
+        energy=EnergyRecord(source="the whole of GPU 0, NVML", joules_per_inference=0.0822,
+                            mean_w=412.0, idle_w=71.0, n=25_700, seconds=5.1, steps=51),
+    )  # fmt: skip
+    return [*events, EngineFinished(done.entry, changed)]
+
+
+DISTURBED = [
+    *preparation(), *disturbed("eager", THROTTLED), *disturbed("compile", SHARED),
+    *finished("onnxruntime"), RunFinished("complete", 32.0),
+]  # fmt: skip
+
+
 @pytest.fixture(autouse=True)
 def nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controller_module, "END_WITHIN_S", 0.0)
@@ -178,8 +219,8 @@ def showing(events: list[Event], *keys: str) -> Callable[[Pilot[None]], object]:
 @pytest.mark.parametrize("size", [Wide, Small], ids=["120x40", "80x24"])
 @pytest.mark.parametrize(
     ("events", "keys"),
-    [([], ()), (RUNNING, ("6",)), (COMPLETE, ("4",)), (BROKEN, ("6", "down"))],
-    ids=["empty", "running", "complete", "broken"],
+    [([], ()), (RUNNING, ("6",)), (COMPLETE, ("4",)), (BROKEN, ("6", "down")), (DISTURBED, ("6",))],
+    ids=["empty", "running", "complete", "broken", "disturbed"],
 )
 def test_bench(snap_compare, size, events, keys) -> None:
     assert snap_compare(FrozenApp(), terminal_size=size, run_before=showing(events, *keys))
@@ -213,3 +254,14 @@ def test_dialogs(snap_compare, key) -> None:
 def test_details(snap_compare) -> None:
     prepare = showing(COMPLETE, "6", "enter")
     assert snap_compare(FrozenApp(), terminal_size=Wide, run_before=prepare)
+
+
+@pytest.mark.parametrize("size", [Wide, Small], ids=["120x40", "80x24"])
+def test_details_of_what_disturbed_it(snap_compare, size) -> None:
+    prepare = showing(DISTURBED, "6", "enter", "end")
+    assert snap_compare(FrozenApp(), terminal_size=size, run_before=prepare)
+
+
+def test_a_disturbed_plot_in_ascii(snap_compare) -> None:
+    prepare = showing(DISTURBED, "4")
+    assert snap_compare(FrozenApp(ascii_only=True), terminal_size=Wide, run_before=prepare)

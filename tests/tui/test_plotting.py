@@ -178,6 +178,21 @@ def test_warm_up_is_dots_in_a_faint_colour_and_measuring_a_line() -> None:
     assert len({y for y, _ in faint}) < len({y for y, _ in strong})
 
 
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_what_disturbed_an_engine_is_marked_at_its_times(ascii_only: bool) -> None:
+    quiet = line(np.full(500, 20.0))  # five seconds in one row, above the lowest
+    shaken = replace(quiet, disturbed=((4.0, 4.5), (90.0, 99.0)))
+    plot = line_plot([shaken], 60, 12, ascii_only=ascii_only)
+    at_work = cells_of(plot, RED)
+    marks = sorted(x for y, x in at_work if y == 9)
+    drawn = sorted(x for y, x in at_work if y != 9)
+    assert {text(plot)[9][x] for x in marks} == {"!"}
+    span = drawn[-1] - drawn[0]
+    assert marks[0] == pytest.approx(drawn[0] + 0.8 * span, abs=3)
+    assert marks[-1] == pytest.approx(drawn[0] + 0.9 * span, abs=3)
+    assert "!" not in "".join(text(line_plot([quiet], 60, 12)))
+
+
 def test_a_hiccup_is_counted_and_does_not_flatten_the_rest() -> None:
     values = noisy(10.0, 500)
     values[[100, 200, 300]] = 900.0

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from engines import environments, registry
+from engines import environments, pinning, registry
 from engines.catalogue import Engine
 from engines.errors import UsageError
-from engines.machine import check_processors
 from engines.plan import EngineSpec, Measurement, OptionValue, Precision, RunPlan
 from profiles import presets
 from profiles.frontier import parse_limit
@@ -85,7 +84,7 @@ def _measurement(arguments: argparse.Namespace, base: Measurement) -> Measuremen
         return base
     changed = convert({**msgspec.to_builtins(base), **changes}, Measurement, "command line")
     if "cpus" in changes:
-        check_processors(changed.cpus)
+        pinning.check(changed.cpus)
     return changed
 
 

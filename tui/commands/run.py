@@ -67,6 +67,7 @@ def main(arguments: argparse.Namespace) -> int:
         )
         saved, problem = save(profile, recorder, arguments)
     print_report(saved or profile, arguments.format)
+    say_what_does_not_count(profile.results)
     for trouble in (failure, problem):
         if trouble is not None:
             raise trouble
@@ -148,8 +149,8 @@ def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availabili
 
 
 def exit_code(profile: Profile, control: Control, *, gate: bool) -> int:
-    """0 done, 3 nothing or not all measured, 130 stopped; 1 an engine outside its tolerance, or
-    none within the plan's latency limit.
+    """0 done, 130 stopped; 3 nothing or not all measured, or under conditions that void it; 1 an
+    engine outside its tolerance, or none within the plan's latency limit.
 
     As a `gate` also 1 where an engine is slower than the first, and 3 where that can't be told.
     """
@@ -159,7 +160,9 @@ def exit_code(profile: Profile, control: Control, *, gate: bool) -> int:
     verdicts = [result.versus.verdict for result in profile.results if result.versus and gate]
     if "invalid" in statuses or "SLOWER" in verdicts:
         return EXIT_REGRESSION
-    if "failed" in statuses or "ok" not in statuses or "UNCLEAR" in verdicts:
+    disturbed = any(one.conditions and one.conditions.invalid for one in profile.results)
+    unclear = "UNCLEAR" in verdicts or disturbed
+    if "failed" in statuses or "ok" not in statuses or unclear:
         return EXIT_INVALID
     limit_ms = profile.plan.max_latency_ms
     return EXIT_OK if limit_ms is None else frontier_exit_code(profile, limit_ms)
@@ -169,6 +172,13 @@ def say_why_cpu(result: EngineResult) -> None:
     """On a machine with a GPU nobody should take figures of the CPU for the GPU's."""
     if reason := result.facts.get("instead_of_cuda"):
         narrate(f"{result.label} ran on the CPU: {reason}")
+
+
+def say_what_does_not_count(results: Iterable[EngineResult]) -> None:
+    """Why a run ends with exit code 3 though everything was measured."""
+    for result in results:
+        if result.conditions is not None and result.conditions.invalid:
+            narrate(f"{result.label} does not count: {result.conditions.sentences[0]}")
 
 
 def narrate(text: str) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from textual.widget import Widget
 
+from engines import pinning
 from engines.errors import InferTuiError, UsageError
-from engines.machine import check_processors
 from engines.plan import ARTICLE_ITERATIONS, Measurement, OptionValue
 from engines.registry import Option
 from profiles.validation import convert
@@ -122,5 +122,5 @@ def measurement_of(values: Mapping[str, OptionValue], base: Measurement) -> Meas
         "cpus": values["pinned to"],
     }
     changed = convert({**msgspec.to_builtins(base), **changes}, Measurement, "what is set")
-    check_processors(changed.cpus)
+    pinning.check(changed.cpus)
     return changed

@@ -6,6 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tui.formats import byte_size, duration, milliseconds, plural, rate
+from tui.screens.detail_rows import (
+    conditions_rows,
+    energy_rows,
+    memory_rows,
+    outlier_rows,
+)
+from tui.screens.detail_rows import pair as _pair
 from tui.widgets.panel import Row, row
 from tui.widgets.results import VERDICTS
 from tui.widgets.split_bar import NAME_WIDTH, split_rows
@@ -31,6 +38,12 @@ def detail_lines(entry: LiveEntry) -> list[Row | str]:
         lines += ["", *_split(result)]
     if result.throughputs:
         lines += ["", *_throughput(result)]
+    if result.conditions is not None:
+        lines += ["", *conditions_rows(result.conditions)]
+    if result.memory is not None:
+        lines += ["", *memory_rows(result.memory)]
+    if result.energy is not None:
+        lines += ["", *energy_rows(result.energy)]
     if result.accuracy is not None:
         lines += ["", *_accuracy(result)]
     for title, table in (
@@ -48,10 +61,6 @@ def pairs(title: str, table: Mapping[str, object]) -> list[Row | str]:
         return []
     found = [_pair(name.replace("_", " "), str(value)) for name, value in table.items()]
     return ["", row((title, "heading")), *found]
-
-
-def _pair(name: str, value: str, note: str = "") -> Row:
-    return row((name.ljust(NAME_WIDTH), "muted"), value, (f"  {note}" if note else "", "muted"))
 
 
 def _outcome(result: EngineResult) -> Iterator[Row | str]:
@@ -90,8 +99,7 @@ def _latency(latency: LatencyRecord) -> Iterator[Row]:
     deviation = f"deviation {milliseconds(latency.stdev_ms)}"
     yield _pair("mean", milliseconds(latency.mean_ms), deviation)
     yield _pair("least, largest", f"{milliseconds(latency.min_ms)}, {milliseconds(latency.max_ms)}")
-    yield _pair("outliers", f"{latency.outliers_mild:,} mild, {latency.outliers_severe:,} severe",
-                "none is dropped")  # fmt: skip
+    yield from outlier_rows(latency)
 
 
 def _times(result: EngineResult) -> Iterator[Row]:

@@ -35,7 +35,10 @@ class LatencyPanel(PlotView, can_focus=True):
     as it was.
     """
 
-    HELP = "Each engine's latency as it is measured. Dots are warm-up, which does not count."
+    HELP = (
+        "Each engine's latency as it is measured. Dots are warm-up, which does not count; ! marks"
+        " the times in which heat, a power limit or another process is known to have disturbed it."
+    )
 
     def __init__(self, *, ascii_only: bool | None = None, id: str | None = "latency") -> None:  # noqa: A002
         super().__init__(ascii_only=ascii_only, id=id)
@@ -137,13 +140,17 @@ class LatencyPanel(PlotView, can_focus=True):
             low_ms=low,
             high_ms=high,
             measuring_since=entry.measuring_since,
+            disturbed=entry.disturbed,
         )
 
     def _head(self, plot: Plot, hidden: int, width: int) -> Row:
         """What the plot does not say by itself, and what the columns of figures are."""
         columns = "now ms".rjust(_NOW) + "p50 ms".rjust(_P50)
         columns = columns[max(len(columns) - width, 0) :] if width >= _P50 else ""
-        notes = shortened(", ".join(_notes(plot, hidden)), max(width - len(columns) - 2, 0))
+        disturbed = bool(self._run and any(self._run.entries[at].disturbed for at in self._chosen))
+        notes = shortened(
+            ", ".join(_notes(plot, hidden, disturbed)), max(width - len(columns) - 2, 0)
+        )
         return fitted([(notes.ljust(width - len(columns)) + columns, self.faint)], width)
 
     def _entry_row(self, entry: LiveEntry, listed: Sequence[int], width: int) -> Row:
@@ -185,10 +192,12 @@ class LatencyPanel(PlotView, can_focus=True):
         return row if width >= _P50 else []
 
 
-def _notes(plot: Plot, hidden: int) -> list[str]:
+def _notes(plot: Plot, hidden: int, disturbed: bool) -> list[str]:
     notes = []
     if plot.scale is not None:
         notes.append("dots: warm-up")
+        if disturbed:
+            notes.append("!: disturbed")
         if plot.scale.log:
             notes.append("log scale")
         if plot.above:

@@ -11,7 +11,7 @@ from tui.widgets.panel import ENTRY, Piece, Row, RowsView, ascii_only, row, wrap
 from tui.widgets.table import Column, lay_out
 
 if TYPE_CHECKING:
-    from engines.results import EngineResult, LatencyRecord
+    from engines.results import Condition, EngineResult, LatencyRecord
     from tui.live import LiveEntry, LiveRun
 
 COLUMNS = (
@@ -40,6 +40,7 @@ STATES: dict[str, Piece] = {
     "warm-up": ("▶ warm-up", "accent"),
     "measuring": ("▶ measuring", "accent"),
     "timing": ("▶ timing GPU", "accent"),
+    "energy": ("▶ energy", "accent"),
     "loaded": ("· loaded", "muted"),
     "measured": ("· measured", "muted"),
     "throughput": ("▶ throughput", "accent"),
@@ -50,6 +51,13 @@ STATES: dict[str, Piece] = {
     "unavailable": ("✗ unavailable", "muted"),
 }
 
+# In place of "valid": what a reader must know first, the gravest verdict before the others.
+BADGES: dict[Condition, Piece] = {
+    "THROTTLED": ("! throttled", "bad"),
+    "SUSPENDED": ("! suspended", "bad"),
+    "SHARED GPU": ("! shared GPU", "warn"),
+    "POWER-CAPPED": ("! power cap", "warn"),
+}
 VERDICTS: dict[str, Piece] = {
     "FASTER": ("▲ FASTER", "good"),
     "SLOWER": ("▼ SLOWER", "bad"),
@@ -188,8 +196,17 @@ def _line(entry: LiveEntry, baseline: LiveEntry | None) -> dict[str, Piece | str
         "cosine": f"{accuracy.cosine:.4f}" if accuracy else "-",
         "top1": f"{100 * accuracy.top1_agreement:.0f} %" if accuracy else "-",
         "memory": byte_size(result.peak_host_bytes if result else None),
-        "state": STATES[entry.state],
+        "state": _state(entry),
     }
+
+
+def _state(entry: LiveEntry) -> Piece:
+    found = entry.result.conditions if entry.result else None
+    if entry.state == "done" and found is not None:
+        for verdict, badge in BADGES.items():
+            if verdict in found.verdicts:
+                return badge
+    return STATES[entry.state]
 
 
 def _percentile(entry: LiveEntry, percentile: float) -> str:
@@ -234,6 +251,8 @@ def explanation(entry: LiveEntry) -> Piece:
     if result.status in ("failed", "unavailable", "invalid"):
         reason = f"{entry.label}: {result.reason}"
         return f"{reason}; {result.hint}" if result.hint else reason, "warn"
+    if result.conditions is not None and result.conditions.verdicts:
+        return f"{entry.label}: {'; '.join(result.conditions.sentences)}", "warn"
     if result.versus is not None and result.versus.verdict == "UNCLEAR":
         why = result.versus.reasons[0].partition(": ")[2] if result.versus.reasons else ""
         return f"{entry.label}: no verdict: {why}", "warn"

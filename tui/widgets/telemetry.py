@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.timer import Timer
 
+from engines import clock_reasons
 from tui.formats import byte_size, shortened
 from tui.widgets.panel import Piece, Row, RowsView, ascii_only, row, row_width
 
@@ -24,15 +25,6 @@ TREND_CELLS = 16
 LEAST_TALL_HEIGHT = 8
 BUSY_PERCENT = 90
 
-# NVML's reasons for a clock below its maximum; idling and set clocks are no throttling.
-THROTTLE_REASONS = (
-    (0x0004, "power cap"),
-    (0x0008, "hardware slowdown"),
-    (0x0010, "sync boost"),
-    (0x0020, "heat"),
-    (0x0040, "hardware heat"),
-    (0x0080, "power brake"),
-)
 _LEVELS = "▁▂▃▄▅▆▇█"
 _ASCII_LEVELS = "_.-=+*%#"
 
@@ -161,7 +153,7 @@ def _throttled(reasons: int | None) -> tuple[Piece, Piece]:
     label: Piece = ("throttled ", "muted")
     if reasons is None:
         return label, ("not told", "muted")
-    named = [name for bit, name in THROTTLE_REASONS if reasons & bit]
+    named = clock_reasons.limits(reasons)
     return label, ((", ".join(named), "bad") if named else ("no", ""))
 
 

@@ -48,11 +48,6 @@ class Device:
         self._driver.init()
         self._context: Any = self._driver.Device(index).retain_primary_context()
         self._context.push()
-        try:
-            self.free_at_start = self.free_bytes()
-        except BaseException:
-            self.close()
-            raise
 
     def prepare(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> None:
         """Make all that a request needs: both are float32, in host and in device memory."""
@@ -156,9 +151,6 @@ class Device:
 
     def synchronize(self) -> None:
         self._stream.synchronize()
-
-    def free_bytes(self) -> int:
-        return int(self._driver.mem_get_info()[0])
 
     def close(self) -> None:
         """Let everything go, then the context; what was handed out must be gone before."""

@@ -214,15 +214,11 @@ class TensorRt(Backend):
             found.notes.append(layers.ONE_NODE)
         return found
 
-    def device_bytes(self) -> int:
-        """What the GPU has less of since `load` began: weights, activations, buffers, kernels.
-
-        Never less than what is known for certain, should another process have freed some.
-        """
-        device = self._opened
-        buffers = device.host_input.nbytes + device.host_output.nbytes
-        known = self._engine_bytes + versions.activation_bytes(self._engine) + buffers
-        return max(device.free_at_start - device.free_bytes(), known)
+    def memory(self) -> dict[str, int]:
+        """What the engine needs on the GPU besides its kernels and the context."""
+        found = {"activations": versions.activation_bytes(self._engine)}
+        weights = versions.weight_bytes(self._trt, self._engine)
+        return found if weights is None else {**found, "weights": weights}
 
     def facts(self) -> Facts:
         facts: Facts = {

@@ -85,6 +85,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "named nodes": ("ParserError.node_name", "ParserError.node_operator"),
     "memory size": ("ICudaEngine.device_memory_size",),
     "memory size v2": ("ICudaEngine.device_memory_size_v2",),
+    "weights size": ("EngineStat.TOTAL_WEIGHTS_SIZE", "ICudaEngine.get_engine_stat"),
     "rtx": (
         "ComputeCapability.__members__", "ComputeCapability.CURRENT",
         "IBuilderConfig.num_compute_capabilities", "IBuilderConfig.set_compute_capability",
@@ -117,6 +118,8 @@ def features(trt: Any) -> frozenset[str]:
         found.add("named nodes")
     newer = hasattr(trt.ICudaEngine, "device_memory_size_v2")
     found.add("memory size v2" if newer else "memory size")
+    if hasattr(trt, "EngineStat"):
+        found.add("weights size")
     if is_rtx(trt):
         found.add("rtx")
     return frozenset(found)
@@ -258,6 +261,14 @@ def activation_bytes(engine: Any) -> int:
     if hasattr(type(engine), "device_memory_size_v2"):
         return int(engine.device_memory_size_v2)
     return int(engine.device_memory_size)
+
+
+def weight_bytes(trt: Any, engine: Any) -> int | None:
+    """The weights in an engine; None where this TensorRT does not tell."""
+    if not hasattr(trt, "EngineStat"):
+        return None
+    size = int(engine.get_engine_stat(trt.EngineStat.TOTAL_WEIGHTS_SIZE))
+    return size if size >= 0 else None
 
 
 def execution_context(trt: Any, engine: Any, cuda_graph: bool) -> Any:
