@@ -161,7 +161,7 @@ class InferTuiApp(BuildingApp):
     def _answered(self, question: str) -> None:
         """One of the questions of the start is answered; a run may have waited for the last."""
         self._asking.discard(question)
-        if not self._asking and (self.waiting_to_run or self.layers.busy):
+        if not self._asking and (self.waiting_to_run or self.layer_times.busy):
             self.go_on()
         self.bench.refresh_bindings()
 
@@ -170,7 +170,7 @@ class InferTuiApp(BuildingApp):
     def run_selected(self) -> None:
         """Run what is selected, once the builds and the workers that still answer are over."""
         some = self.selection.specs() or (self._asking and self.selection.checking)
-        if some and (self._asking or self.builds.busy or self.layers.busy):
+        if some and (self._asking or self.builds.busy or self.layer_times.busy):
             self.waiting_to_run = True
             self.bench.draw()
         else:
@@ -246,7 +246,7 @@ class InferTuiApp(BuildingApp):
         elif self.builds.going:
             self.builds.stop()
         else:
-            self.layers.stop()
+            self.layer_times.stop()
         self.bench.draw()
         self.show_layers()
 
@@ -254,7 +254,7 @@ class InferTuiApp(BuildingApp):
         """Stop whatever goes, and begin nothing that waits."""
         self.waiting_to_run = False
         self.builds.stop_all()
-        self.layers.stop()
+        self.layer_times.stop()
         self.controller.stop()
         self.bench.draw()
         self.show_layers()

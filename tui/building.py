@@ -28,7 +28,7 @@ class BuildingApp(LeavingApp):
     def __init__(self) -> None:
         super().__init__()
         self.builds = BuildQueue(lambda: self.post_message(BuildsArrived()))
-        self.layers = LayerDesk(lambda: self.post_message(LayersArrived()))
+        self.layer_times = LayerDesk(lambda: self.post_message(LayersArrived()))
         self.waiting_to_run = False
         # The number of the last look at the engine files: what an earlier one saw is out of date.
         self._look = 0
@@ -80,12 +80,12 @@ class BuildingApp(LeavingApp):
 
     def go_on(self) -> None:
         """Begin what waits and may go by now: the next build, or else the run."""
-        if not (self.controller.running or self.layers.going or self.leaving):
+        if not (self.controller.running or self.layer_times.going or self.leaving):
             drive = self.builds.start_next()
             if drive is not None:
                 self.in_thread("build", drive)
             elif not self.builds.busy and not self.checking:
-                if (timing := self.layers.start_next()) is not None:
+                if (timing := self.layer_times.start_next()) is not None:
                     self.in_thread("layers", timing)
                 elif self.waiting_to_run:
                     self.waiting_to_run = False
@@ -113,12 +113,12 @@ class BuildingApp(LeavingApp):
     def time_layers(self, spec: EngineSpec) -> None:
         """Have the layers of an entry timed, once what goes by now is over."""
         known = tuple(choice.availability for choice in self.selection.choices)
-        self.layers.ask(LayersOrder(self.model, spec, known, self.plan.input_seed))
+        self.layer_times.ask(LayersOrder(self.model, spec, known, self.plan.input_seed))
         self.go_on()
         self.show_layers()
 
     def on_layers_arrived(self) -> None:
-        drive = self.layers.take_events()
+        drive = self.layer_times.take_events()
         if self.closed:
             return
         if drive is not None:

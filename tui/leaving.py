@@ -30,7 +30,7 @@ class LeavingApp(App[None]):
 
     controller: Controller
     builds: BuildQueue
-    layers: LayerDesk
+    layer_times: LayerDesk
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,11 +52,11 @@ class LeavingApp(App[None]):
     @property
     def _goes(self) -> bool:
         """Whether a run or a build goes, or layers are timed."""
-        return self.controller.running or self.builds.going or self.layers.going
+        return self.controller.running or self.builds.going or self.layer_times.going
 
     @property
     def _stopping(self) -> bool:
-        return self.controller.stopping or self.builds.stopping or self.layers.stopping
+        return self.controller.stopping or self.builds.stopping or self.layer_times.stopping
 
     def ask_where_to_save(self, then: Callable[[], object] | None = None) -> None:
         """Save under a name that the user agrees to, and `then` go on."""
@@ -99,7 +99,7 @@ class LeavingApp(App[None]):
             text = "A build is going; leaving ends it. Engine files that were kept stay. "
             if not self.controller.unsaved:
                 return text
-        elif self.layers.going:
+        elif self.layer_times.going:
             text = "Layers are being timed; leaving ends that. Their times are not kept. "
             if not self.controller.unsaved:
                 return text
@@ -120,7 +120,7 @@ class LeavingApp(App[None]):
     def _leave_by_signal(self, number: int) -> None:
         """The terminal or the system wants the app to end: nobody can be asked anything."""
         self.builds.stop_all()
-        self.layers.stop()
+        self.layer_times.stop()
         self.controller.stop()
         threading.Thread(target=self._end_at_all_costs, args=(number,), daemon=True).start()
         self.exit(return_code=128 + number)
@@ -140,7 +140,7 @@ class LeavingApp(App[None]):
     def _end_all_work(self) -> None:
         try:
             self.builds.close()
-            self.layers.close()
+            self.layer_times.close()
             self.controller.close()
         except (InferTuiError, OSError) as error:
             self._exit_note = f"infer-tui: what was measured could not be kept: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 
 import pytest
@@ -214,3 +215,29 @@ def test_kernels_belong_to_the_request_whose_copy_came_before():
 )
 def test_whose_a_kernel_is(name, kind):
     assert torch_layers.kind_of_kernel(name) == kind
+
+
+def test_the_backend_on_cuda_times_its_own_computation(clock, monkeypatch):
+    """The GPU's backend with its tensors in ordinary memory, on a stream that is only a number."""
+    stream = SimpleNamespace(synchronize=lambda: None, cuda_stream=7)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "stream", contextlib.nullcontext)
+    monkeypatch.setattr(pytorch, "model_of", lambda *_: Small().eval())
+    monkeypatch.setattr(pytorch.EagerCuda, "_device", lambda _: torch.device("cpu"))
+    monkeypatch.setattr(pytorch.EagerCuda, "_page_locked", lambda _, *shape: torch.zeros(shape))
+    monkeypatch.setattr(pytorch.EagerCuda, "_choose_arithmetic", lambda _: None)
+    engine = pytorch.EagerCuda(
+        Job(
+            engine="eager", device="cuda", precision="fp32", batch=2, input_size=16,
+            model={"classes": 10, "input_size": 16},
+            options={"channels_last": False, "cuda_graph": False, "gpu": 0},
+        )
+    )  # fmt: skip
+    engine.load()
+    engine.set_input(inputs.images(0, 0, 2, 16))
+    found = engine.layer_times(N)
+    engine.infer()
+    assert [one.kind for one in found.layers] == [type(one).__name__ for one in Small()]
+    assert all(len(one.ms) == N and one.enqueue_ms.min() > 0 for one in found.layers)
+    assert engine.output().any()
+    engine.close()

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from engines.backends import cuda
-from engines.backends.trt import layers
+from engines.backends.base import Job
+from engines.backends.trt import layers, runtime
+from engines.worker.failure import WorkerError
 from tests.engines.cuda_support import TurnedClock
 
 # As TensorRT 8.6 writes them with detailed verbosity: fused names are parted by a raw control sign.
@@ -80,3 +82,50 @@ def test_layers_that_the_inspector_does_not_know_are_counted(clock):
     found = profiled(clock, {}).times(5)
     assert found.notes == ["TensorRT's inspector says nothing of 2 of these layers"]
     assert [one.kind for one in found.layers] == ["", ""]
+
+
+@pytest.fixture
+def backend(clock, monkeypatch):
+    """TensorRT-RTX's backend as after a load, on a device and an engine of nothing."""
+    trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT-RTX is not installed")
+    made = runtime.TensorRt(Job("tensorrt-rtx", "cuda", "fp16", 1, 96, {"classes": 10}))
+    made._trt, made._profile_index = trt, 0
+    made._device = SimpleNamespace(stream=7, request=lambda compute: compute)
+    made._context = SimpleNamespace(execute_async_v3=lambda _stream: clock.pass_ms(4.0) or True)
+    made.opened = []
+
+    def open_context(index: int) -> SimpleNamespace:
+        assert index == 0
+
+        def report() -> bool:
+            context.profiler.report_layer_time("Compiled backend", 6.0)
+            return made.reports
+
+        context = SimpleNamespace(
+            execute_async_v3=lambda _stream: clock.pass_ms(7.0) or True, report_to_profiler=report
+        )
+        made.opened.append(context)
+        return context
+
+    made.reports = True
+    monkeypatch.setattr(made, "_open_context", open_context)
+    monkeypatch.setattr(made, "_layer_information", lambda: "{}")
+    return made
+
+
+def test_the_profiler_has_a_context_of_its_own(backend):
+    found = backend.layer_times(3)
+    (context,) = backend.opened
+    assert context is not backend._context
+    assert context.enqueue_emits_profile is False, "an enqueue that reports waits for the device"
+    (layer,) = found.layers
+    assert layer.ms.tolist() == [6.0] * 3, "one report for each inference"
+    assert found.whole_ms == [7.0] * 3
+    assert set(found.bare_ms) == {4.0}
+    assert layers.ONE_NODE in found.notes
+
+
+def test_a_profiler_that_does_not_report_is_a_refusal(backend):
+    backend.reports = False
+    with pytest.raises(WorkerError, match="refuses to report its layers"):
+        backend.layer_times(3)

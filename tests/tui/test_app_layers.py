@@ -71,7 +71,7 @@ async def test_a_real_engine_is_timed_shown_and_saved(
         assert app.bench.engines.current.engine.name == "onnxruntime"
         await pilot.press("t")
         table = table_of(app)
-        desk = app.layers
+        desk = app.layer_times
         await until(pilot, lambda: any(one.kind == "reference" for one in desk.jobs), "weights")
         await until(pilot, lambda: any(one.kind == "layers" for one in desk.jobs), "conversions")
         await until(pilot, lambda: "layers of onnxruntime" in table.text(), "its progress")
@@ -209,7 +209,7 @@ async def test_layers_wait_for_the_run_and_the_run_for_layers(
         await until(pilot, lambda: "waits for the run to end" in table.text())
         assert layers.specs == []
         await pilot.press("x")
-        await until(pilot, lambda: not app.layers.busy, "taken out again")
+        await until(pilot, lambda: not app.layer_times.busy, "taken out again")
         assert app.controller.running, "the run is not what x stopped"
         await pilot.press("r")
         await until(pilot, lambda: "waits for the run to end" in table.text())
@@ -224,7 +224,7 @@ async def test_layers_wait_for_the_run_and_the_run_for_layers(
         assert len(scripted.plans) == 1
         layers.go_on.set()
         await until(pilot, lambda: len(scripted.plans) == 2, "the run's turn")
-        assert not app.layers.busy
+        assert not app.layer_times.busy
 
 
 async def test_x_on_the_bench_stops_them(layers: HeldLayers) -> None:
@@ -232,7 +232,7 @@ async def test_x_on_the_bench_stops_them(layers: HeldLayers) -> None:
         await pilot.press("t", "escape")
         await until(pilot, lambda: "▶ layers of eager cpu fp32 b1" in text_of(app), "the title")
         await pilot.press("x")
-        await until(pilot, lambda: not app.layers.busy, "the stop")
+        await until(pilot, lambda: not app.layer_times.busy, "the stop")
         await pilot.press("t")
         await until(pilot, lambda: len(layers.specs) == 2, "asked anew: nothing was kept")
 
@@ -260,7 +260,7 @@ async def test_leaving_asks_and_ends_them(layers: HeldLayers) -> None:
         assert "Layers are being timed; leaving ends that" in text_of(app)
         await pilot.press("q")
         await until(pilot, lambda: not app.is_running, "the end")
-    assert not app.layers.going
+    assert not app.layer_times.going
 
 
 async def test_ctrl_c_stops_them(layers: HeldLayers) -> None:
@@ -268,6 +268,6 @@ async def test_ctrl_c_stops_them(layers: HeldLayers) -> None:
         await pilot.press("t")
         await until(pilot, lambda: layers.specs, "the work")
         await pilot.press("ctrl+c")
-        await until(pilot, lambda: not app.layers.going, "the stop")
-        assert app.layers.kept(TINY, EAGER) is None
+        await until(pilot, lambda: not app.layer_times.going, "the stop")
+        assert app.layer_times.kept(TINY, EAGER) is None
         assert app.is_running

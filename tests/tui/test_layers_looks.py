@@ -53,13 +53,13 @@ def showing(spec: EngineSpec, *keys: str, going: bool = False) -> Callable[[Pilo
         make = tensorrt_profile if spec is TENSORRT else eager_profile
         if going:
             now = [0.0]
-            app.layers.drive = drive_of(spec, None)
-            app.layers._work = LiveJobs(clock=lambda: now[0])
+            app.layer_times.drive = drive_of(spec, None)
+            app.layer_times._work = LiveJobs(clock=lambda: now[0])
             for event in GOING:
                 now[0] += 2.0
-                app.layers._work.apply(event)
+                app.layer_times._work.apply(event)
         else:
-            app.layers._ended = [drive_of(spec, make(spec, TINY))]
+            app.layer_times._ended = [drive_of(spec, make(spec, TINY))]
         app.push_screen(LayersScreen(spec))
         await until(pilot, lambda: isinstance(app.screen, LayersScreen) and app.screen.is_mounted)
         await pilot.pause()

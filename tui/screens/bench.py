@@ -111,7 +111,9 @@ class BenchScreen(BenchActions):
 
     def work_changed(self) -> None:
         """A run or a build has begun or ended: draw at their rates while any goes, then rest."""
-        goes = self.infer.controller.running or self.infer.builds.going or self.infer.layers.going
+        goes = (
+            self.infer.controller.running or self.infer.builds.going or self.infer.layer_times.going
+        )
         self.telemetry.set_run_goes(goes)
         if self._timer is not None:
             if goes:
@@ -179,8 +181,8 @@ class BenchScreen(BenchActions):
         """What the run or the build makes of each engine row: its entry at work, or the latest."""
         live, drive = self.infer.controller.live, self.infer.builds.drive
         states: dict[int, Piece] = {}
-        if self.infer.layers.drive is not None:
-            index = self.infer.selection.index_of(self.infer.layers.drive.order.spec)
+        if self.infer.layer_times.drive is not None:
+            index = self.infer.selection.index_of(self.infer.layer_times.drive.order.spec)
             if index is not None:
                 states[index] = ("▶ layers", "accent")
         if drive is not None:
@@ -220,8 +222,8 @@ class BenchScreen(BenchActions):
             return _progress_words(live, controller.elapsed_s, stopping=controller.stopping)
         if self.infer.builds.drive is not None:
             return _build_words(self.infer.builds, run_waits=self.infer.waiting_to_run)
-        if self.infer.layers.drive is not None:
-            return _layers_words(self.infer.layers.drive, run_waits=self.infer.waiting_to_run)
+        if self.infer.layer_times.drive is not None:
+            return _layers_words(self.infer.layer_times.drive, run_waits=self.infer.waiting_to_run)
         if live is None:
             return row(("idle", "muted"))
         return _ending_words(live, self._kept_words())

@@ -44,7 +44,7 @@ class BenchActions(InferScreen):
             case "run":
                 return idle
             case "stop":
-                layers = self.infer.layers
+                layers = self.infer.layer_times
                 goes = controller.running or builds.going or layers.going
                 stopping = controller.stopping or builds.stopping or layers.stopping
                 wait = (
@@ -57,7 +57,7 @@ class BenchActions(InferScreen):
                 return controller.drive is not None and controller.drive.measured
             case "graph" | "open":
                 # Other work on the processor would show in the measurement.
-                return idle and not self.infer.layers.going
+                return idle and not self.infer.layer_times.going
             case "options":
                 choice = self.engines.current
                 return bool(run_options(choice.engine, choice.device))
@@ -236,7 +236,7 @@ class BenchActions(InferScreen):
         if len(specs) == 1:
             show(specs[0])
         else:
-            kept = [self.infer.layers.kept(self.infer.model, one) is not None for one in specs]
+            kept = [self.infer.layer_times.kept(self.infer.model, one) is not None for one in specs]
             notes = ["timed already" if one else "" for one in kept]
             self.app.push_screen(EntryDialog("Layers of which entry?", specs, notes), show)
 
@@ -325,7 +325,7 @@ class BenchActions(InferScreen):
         job = self.frame.conversion.current if self.frame.current == 3 else None
         controller = self.infer.controller
         jobs = [*(controller.live.jobs if controller.live else ()), *self.infer.builds.jobs,
-                *self.infer.layers.jobs]  # fmt: skip
+                *self.infer.layer_times.jobs]  # fmt: skip
         latest = sorted(jobs, key=lambda one: one.started_at, reverse=True)
         found = controller.log_of([job] if job else latest)
         if found is None:

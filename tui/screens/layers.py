@@ -138,7 +138,7 @@ class LayersScreen(Page):
 
     @property
     def desk(self) -> LayerDesk:
-        return self.infer.layers
+        return self.infer.layer_times
 
     @property
     def profile(self) -> LayerProfile | None:
