@@ -56,6 +56,11 @@ class Driven:
         ]
         return np.concatenate(blocks)
 
+    def split(self, iterations: int) -> dict[str, float]:
+        """The fields of a DeviceRecord, of so many requests with events; only on a GPU."""
+        found: dict[str, float] = drain(self._worker.ask("times", iterations=iterations))["device"]
+        return found
+
     def warm_up(self) -> None:
         """Until the product's own rule is content."""
         rule, taken, seconds = WarmUpRule(), np.empty(0), 0.0
