@@ -6,7 +6,9 @@ never zero.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from engines.plan import EngineSpec, OptionValue, Record
 
@@ -27,7 +29,11 @@ class PercentileRecord(Record, frozen=True, kw_only=True):
 
 
 class LatencyRecord(Record, frozen=True, kw_only=True):
-    """The latency of one request, host time, over all samples; nothing is dropped."""
+    """The latency of one request, host time, over all samples; nothing is dropped.
+
+    `drift` is there where the run was too short for its drift: the share of a deviation from the
+    median that passes from one part of the run to the next, of some 40.
+    """
 
     n: int
     mean_ms: float
@@ -35,6 +41,7 @@ class LatencyRecord(Record, frozen=True, kw_only=True):
     max_ms: float
     stdev_ms: float | None = None
     percentiles: tuple[PercentileRecord, ...] = ()
+    drift: Annotated[float, Meta(ge=0, le=1)] | None = None
     outliers_mild: int = 0
     outliers_severe: int = 0
     # By what is known to have disturbed the block they lie in; the rest has no known cause.

@@ -1,4 +1,4 @@
-"""Percentiles, their floors and intervals, dependence, and the summary of a run."""
+"""Percentiles, their floors and intervals, and the summary of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from engines.statistics import (
     sample_floor,
     summarise,
 )
-from engines.statistics.dependence import carry_over, inflation
+from tests.engines.statistics_support import autoregression
 
 Z_99 = 2.3263478740408408  # the normal's 99th percentile
 
@@ -36,13 +36,6 @@ def binomial_at_most(n: int, share: Fraction) -> list[Fraction]:
     other *= share.denominator // (1 - share).denominator
     terms = (comb(n, i) * one**i * other ** (n - i) for i in range(n + 1))
     return [Fraction(up_to, whole) for up_to in accumulate(terms)]
-
-
-def autoregression(rng: np.random.Generator, n: int, r: float) -> np.ndarray:
-    """Standard normal values of which each keeps the share `r` of the one before."""
-    noise = rng.standard_normal(n) * math.sqrt(1 - r * r)
-    noise[0] /= math.sqrt(1 - r * r)
-    return np.fromiter(accumulate(noise.tolist(), lambda old, new: r * old + new), float, n)
 
 
 class TestSampleFloor:
@@ -195,52 +188,6 @@ class TestCoverage:
         assert 0.92 <= held / 200 <= 0.99
 
 
-class TestDependence:
-    def test_independent_samples_keep_their_number(self) -> None:
-        rng = np.random.default_rng(1)
-        found = [inflation(rng.random(5000) < 0.5) for _ in range(100)]
-        assert sum(one > 1 for one in found) <= 10
-        assert min(found) == 1
-
-    @pytest.mark.parametrize("r", [0.3, 0.6, 0.9])
-    def test_autoregression_inflates_by_its_known_factor(self, r: float) -> None:
-        # P(x > 0 and y > 0) of two normals with correlation c is 1/4 + asin(c) / 2 pi, so the
-        # flags' autocorrelations are 2 asin(r^k) / pi, and the factor their two-sided sum.
-        true = 1 + 2 * sum(2 / math.pi * math.asin(r**lag) for lag in range(1, 400))
-        rng = np.random.default_rng(2)
-        found = [inflation(autoregression(rng, 20_000, r) <= 0) for _ in range(40)]
-        # The largest of several estimates errs upwards, which makes intervals wide, not narrow.
-        assert true * 0.95 < float(np.median(found)) < true * 1.4
-
-    def test_a_drift_slower_than_any_batch_is_worth_next_to_nothing(self) -> None:
-        flags = np.arange(10_000) < 5000
-        assert inflation(flags) > 1000
-
-    def test_the_worst_batches_count(self) -> None:
-        # Eight alike in turn: batches of eight vary eight times too much, those of 16 not at all.
-        flags = np.tile([True] * 8 + [False] * 8, 100)
-        assert inflation(flags) == pytest.approx(8, rel=0.01)
-        # Now and then sixteen alike: batches of 16 vary twice too much, which hides no eight.
-        flags[: 16 * 20] = np.repeat([True, False] * 10, 16)
-        assert inflation(flags) == pytest.approx(8, rel=0.05)
-
-    @pytest.mark.parametrize("flags", [[], [True], [False] * 500, [True] * 500])
-    def test_flags_that_never_change_say_nothing(self, flags: list[bool]) -> None:
-        assert inflation(np.array(flags, dtype=bool)) == 1
-
-    def test_carry_over_finds_the_autocorrelation_without_bias(self) -> None:
-        rng = np.random.default_rng(3)
-        found = [carry_over(autoregression(rng, 32, 0.6)) for _ in range(400)]
-        assert float(np.mean(found)) == pytest.approx(0.6, abs=0.05)
-
-    @pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0], [0.1] * 32, [1.0, 2.0] * 16])
-    def test_carry_over_is_zero_where_nothing_carries_over(self, values: list[float]) -> None:
-        assert carry_over(np.array(values)) == 0
-
-    def test_carry_over_is_capped_for_a_ramp(self) -> None:
-        assert carry_over(np.arange(1000.0)) == 0.97
-
-
 class TestSummary:
     def test_of_known_samples(self) -> None:
         summary = summarise([3.0, 1.0, 2.0, 5.0, 4.0])
@@ -248,6 +195,14 @@ class TestSummary:
         assert summary.stdev == pytest.approx(math.sqrt(2.5))
         assert [one.percentile for one in summary.percentiles] == [50, 90, 95, 99, 99.9]
         assert all(one.value is None for one in summary.percentiles)
+
+    def test_says_that_a_run_drifts(self) -> None:
+        rng = np.random.default_rng(25)
+        ramp = np.linspace(1.0, 1.02, 3000)
+        steady = np.exp(0.01 * rng.standard_normal((100, 3000)))
+        found = [summarise(samples * ramp).drift for samples in steady[:20]]
+        assert all(one is not None and 0.5 < one < 1 for one in found)
+        assert sum(summarise(samples).drift is not None for samples in steady) <= 3
 
     def test_of_one_sample_has_no_spread(self) -> None:
         summary = summarise([2.5])
