@@ -326,6 +326,7 @@ def latency_record(
             )
             for one in summary.percentiles
         ),
+        drift=summary.drift,
         outliers_mild=summary.outliers.mild,
         outliers_severe=summary.outliers.severe,
         outlier_causes=conditions.outlier_causes(latencies_ms, blocks, tags, mild_fence_ms),

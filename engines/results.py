@@ -27,7 +27,11 @@ class PercentileRecord(Record, frozen=True, kw_only=True):
 
 
 class LatencyRecord(Record, frozen=True, kw_only=True):
-    """The latency of one request, host time, over all samples; nothing is dropped."""
+    """The latency of one request, host time, over all samples; nothing is dropped.
+
+    `drift` is there where the run was too short for its drift: the share of a deviation from the
+    median that passes from one part of the run to the next, of some 40.
+    """
 
     n: int
     mean_ms: float
@@ -35,6 +39,7 @@ class LatencyRecord(Record, frozen=True, kw_only=True):
     max_ms: float
     stdev_ms: float | None = None
     percentiles: tuple[PercentileRecord, ...] = ()
+    drift: float | None = None
     outliers_mild: int = 0
     outliers_severe: int = 0
     # By what is known to have disturbed the block they lie in; the rest has no known cause.

@@ -149,6 +149,14 @@ def floor_notes(results: Iterable[EngineResult], percentile: float) -> list[str]
     return [f"p{percentile:g} needs {short[0][0]:,} samples (have {have})"]
 
 
+def drifting(drift: float) -> str:
+    """That a run drifted so slowly that its intervals hold less often than they say."""
+    return (
+        f"it drifts: {drift:.0%} of a deviation passes on from one 40th of the run to the next,"
+        " so its intervals say too little; measure longer"
+    )
+
+
 def _milliseconds(record: PercentileRecord | None, places: int) -> Cell:
     if record is None:
         return Cell("")

@@ -144,6 +144,8 @@ def _notes(result: EngineResult) -> list[Note]:
     if result.warm_up and not result.warm_up.settled and not verdict_says:
         why = f"{result.label}: {unsettled(result.warm_up)}"
         notes.append(Note(why, "", "doubt"))
+    if result.latency and result.latency.drift is not None:
+        notes.append(Note(f"{result.label}: {figures.drifting(result.latency.drift)}", "", "doubt"))
     if result.stop and result.stop.unmet:
         unmet = "; ".join(result.stop.unmet)
         notes.append(Note(f"{result.label}: {result.stop.reason}, without: {unmet}", "", "doubt"))

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engines.statistics.dependence import carry_over, drift_factor
+from engines.statistics.dependence import carry_over, drift_factor, student_t
 from engines.statistics.percentiles import CONFIDENCE
 from engines.statistics.samples import Floats, checked
 
@@ -295,22 +295,8 @@ def _expanded_tail(blocks: int) -> float:
     this much less makes up for both (Hesterberg 2015: expanded percentile intervals).
     """
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    t = _student_t(z, blocks - 1)
+    t = student_t(z, blocks - 1)
     return NormalDist().cdf(-math.sqrt(blocks / (blocks - 1)) * t)
-
-
-def _student_t(z: float, freedom: int) -> float:
-    """Student's t quantile from the normal one: within 0.2 % from 5 degrees of freedom on.
-
-    Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
-    """
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return sum(term / float(freedom) ** power for power, term in enumerate(terms))
 
 
 def judge(ratio: float, low: float, high: float, threshold: float) -> tuple[Verdict, Reason]:

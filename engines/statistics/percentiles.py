@@ -27,7 +27,7 @@ class Percentile:
 
     `value` is None where `n` is below `floor`. `low` and `high` are None together: where `value`
     is, and where no pair of ranks reaches 95 %. `effective_n` is the number of independent
-    samples that `n` are worth; it equals `n` unless the samples depend on each other.
+    samples that `n` are worth to it; it equals `n` unless the samples depend on each other.
     """
 
     percentile: float
@@ -140,11 +140,15 @@ def _low_rank(n: int, share: float, tail: float) -> int:
     return first + unlikely if unlikely else 0
 
 
-def percentile_of(sorted_ms: Floats, percentile: float, inflation: float = 1.0) -> Percentile:
+def percentile_of(
+    sorted_ms: Floats, percentile: float, inflation: float = 1.0, doubt: float = 1.0
+) -> Percentile:
     """`percentile` of samples sorted in ascending order.
 
     `inflation` is how many times too small the independent samples' variance is (see
-    `dependence.inflation`): the ranks are those of n / inflation samples, spread over n.
+    `dependence.Dependence`): the ranks are those of n / inflation samples, spread over n. `doubt`
+    is what it may be as well, as another percentile of the same run shows: there is no interval
+    where n / doubt samples would have none.
     """
     n = len(sorted_ms)
     floor = sample_floor(percentile)
@@ -152,9 +156,10 @@ def percentile_of(sorted_ms: Floats, percentile: float, inflation: float = 1.0) 
     if n < floor:
         return Percentile(percentile, None, None, None, floor, n, effective_n)
     value = float(sorted_ms[nearest_rank(n, percentile) - 1])
+    least_n = max(1, int(n / max(inflation, doubt)))
     ranks = interval_ranks(effective_n, percentile)
-    if ranks is None:
-        return Percentile(percentile, value, None, None, floor, n, effective_n)
+    if ranks is None or interval_ranks(least_n, percentile) is None:
+        return Percentile(percentile, value, None, None, floor, n, least_n)
     low_rank, high_rank = ranks
     below = int(low_rank * n / effective_n)
     above = int((effective_n + 1 - high_rank) * n / effective_n)

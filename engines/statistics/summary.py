@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import or_
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from engines.statistics.dependence import inflation
+from engines.statistics.dependence import INDEPENDENT, dependence
 from engines.statistics.percentiles import (
     PERCENTILES,
     Percentile,
@@ -48,7 +50,12 @@ class Outliers:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One run, in ms. `stdev` (of the sample, n - 1) is None for one sample: it shows no spread."""
+    """One run, in ms. `stdev` (of the sample, n - 1) is None for one sample: it shows no spread.
+
+    `drift` is the share of a part's deviation from the median that passes on to the next part, of
+    30 to 60 of the run; None where chance could do it. A run that drifts was too short to say
+    where it would have settled, and no interval from it can.
+    """
 
     n: int
     mean: float
@@ -57,6 +64,7 @@ class Summary:
     maximum: float
     percentiles: tuple[Percentile, ...]
     outliers: Outliers
+    drift: float | None
 
     def percentile(self, percentile: float) -> Percentile:
         """The entry of `percentile`; raises KeyError where it is not one of `PERCENTILES`."""
@@ -73,14 +81,16 @@ def summarise(samples_ms: ArrayLike) -> Summary:
     """
     samples = checked(samples_ms)
     in_order = np.sort(samples)
+    percentiles, drift = _percentiles(samples, in_order, PERCENTILES)
     return Summary(
         n=len(samples),
         mean=float(samples.mean()),
         stdev=float(samples.std(ddof=1)) if len(samples) > 1 else None,
         minimum=float(in_order[0]),
         maximum=float(in_order[-1]),
-        percentiles=tuple(_percentile(samples, in_order, one) for one in PERCENTILES),
+        percentiles=percentiles,
         outliers=_outliers(in_order),
+        drift=drift or None,
     )
 
 
@@ -93,17 +103,39 @@ def median_half_width(samples_ms: ArrayLike) -> float | None:
     samples = checked(samples_ms, allow_empty=True)
     if len(samples) < sample_floor(50):
         return None
-    median = _percentile(samples, np.sort(samples), 50)
+    (median,), _ = _percentiles(samples, np.sort(samples), (50,))
     if not median.value or median.low is None or median.high is None:
         return None
     return (median.high - median.low) / (2 * median.value)
 
 
-def _percentile(samples: Floats, in_order: Floats, percentile: float) -> Percentile:
-    if len(samples) < sample_floor(percentile):
-        return percentile_of(in_order, percentile)
-    value = in_order[nearest_rank(len(samples), percentile) - 1]
-    return percentile_of(in_order, percentile, inflation(samples <= value))
+def _percentiles(
+    samples: Floats, in_order: Floats, percentiles: tuple[float, ...]
+) -> tuple[tuple[Percentile, ...], float]:
+    """The `percentiles`, lowest first, with intervals that allow for dependence; the first's drift.
+
+    A tail tells little about its own dependence: 2,000 samples have 20 above p99, which may lie
+    apart by chance although slow ones come together. So it borrows from the percentile below. Where
+    a lower one has shown that samples depend on each other, it needs no evidence of its own; and
+    where the samples would not be worth enough for it by the next lower one's inflation, it has no
+    interval. Each by itself, the interval of p99 from 2,000 samples held its value in as few as
+    75 % of the draws from a recorded run.
+    """
+    judged = [
+        dependence(samples <= in_order[nearest_rank(len(samples), one) - 1])
+        if len(samples) >= sample_floor(one)
+        else INDEPENDENT
+        for one in percentiles
+    ]
+    evident = accumulate((one.evident for one in judged), or_)
+    inflations = [
+        one.inflation if known else 1.0 for one, known in zip(judged, evident, strict=True)
+    ]
+    found = tuple(
+        percentile_of(in_order, *one)
+        for one in zip(percentiles, inflations, [1.0, *inflations[:-1]], strict=True)
+    )
+    return found, judged[0].drift
 
 
 def _outliers(in_order: Floats) -> Outliers:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from engines.statistics import Comparison, Verdict, compare
-from engines.statistics.comparison import _cut, _expanded_tail, _student_t
+from engines.statistics.comparison import _cut, _expanded_tail
+from engines.statistics.dependence import student_t
 
 N = 5000
 PAIRS = 100
@@ -375,7 +376,7 @@ class TestFewBlocks:
         ("freedom", "quantile"), [(5, 2.570582), (8, 2.306004), (11, 2.200985), (31, 2.039513)]
     )
     def test_students_t(self, freedom: int, quantile: float) -> None:
-        assert _student_t(1.959964, freedom) == pytest.approx(quantile, rel=2e-3)
+        assert student_t(1.959964, freedom) == pytest.approx(quantile, rel=2e-3)
 
     def test_the_tail_widens_to_the_normal_one(self) -> None:
         assert _expanded_tail(6) == pytest.approx(0.00243, rel=0.02)

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from engines.plan import EngineSpec
@@ -159,6 +160,17 @@ def test_percentiles_without_interval_and_unsettled_warm_ups_are_said(build: Any
     assert "p50 needs 11 samples (have 5)" in text
     assert "eager cpu fp32 b1: warm-up did not settle: still falling" in text
     assert "eager cpu fp32 b1: 60 s are over, without: p99 needs 662 samples" in text
+
+
+def test_a_run_that_drifts_is_said_to(build: Any) -> None:
+    one = build.profile(1.0, specs=SPECS[:1])
+    assert "drifts" not in to_text(one, 100)
+    steady = build.latencies(1.0, 2000, 0)
+    ramp = np.linspace(1.0, 1.5, len(steady))
+    drifting = build.result(SPECS[0], "eager cpu fp32 b1", steady * ramp)
+    assert 0.6 < drifting.latency.drift <= 1
+    text = to_text(msgspec.structs.replace(one, results=(drifting,)), 200)
+    assert f"eager cpu fp32 b1: it drifts: {drifting.latency.drift:.0%} of a deviation" in text
 
 
 def test_an_engines_words_can_not_command_the_terminal(run: Profile) -> None:

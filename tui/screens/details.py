@@ -99,6 +99,8 @@ def _latency(latency: LatencyRecord) -> Iterator[Row]:
     deviation = f"deviation {milliseconds(latency.stdev_ms)}"
     yield _pair("mean", milliseconds(latency.mean_ms), deviation)
     yield _pair("least, largest", f"{milliseconds(latency.min_ms)}, {milliseconds(latency.max_ms)}")
+    if latency.drift is not None:
+        yield _pair("drift", f"{latency.drift:.0%} carries over", "intervals say too little")
     yield from outlier_rows(latency)
 
 
