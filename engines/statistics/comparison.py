@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engines.statistics.dependence import carry_over, drift_factor, student_t
+from engines.statistics.dependence import beyond_chance, carry_over, drift_factor, student_t
 from engines.statistics.percentiles import CONFIDENCE
+from engines.statistics.rounds import median_of_rounds
 from engines.statistics.samples import Floats, checked
 
 # Blocks that a run is cut into where none are given: as many as Schmeiser (1982, see dependence)
@@ -30,9 +31,8 @@ RESAMPLES = 2000
 # The latencies at which a block's samples are counted: steps of 1/100 of the blocks' scatter.
 GRID = 512
 # What a verdict's reasons call drift: it widens the interval this much, and the carry-over from
-# block to block is beyond what independent ones show in 1 of 100 runs, 2.33 / sqrt(blocks).
+# block to block is beyond chance.
 NOTABLE_WIDENING = 1.5
-NOTABLE_CARRY_OVER = 2.33
 # The median absolute deviation of a normal distribution times this is its standard deviation.
 MAD_TO_SIGMA = 1.4826
 
@@ -70,6 +70,8 @@ class Reason:
 class Comparison:
     """`ratio` is the candidate's median over the baseline's, `low` to `high` its 95 % interval.
 
+    Of interleaved runs it is the median of the rounds' ratios, which need not be the ratio of the
+    medians of all samples: in a slow round both are slow.
     The interval is None where there are too few samples for one; the first reason is the
     verdict's own.
     """
@@ -112,25 +114,27 @@ def compare(
 
     `a_blocks` and `b_blocks` are the sizes of the blocks in which they were measured, in order;
     without them a run is cut into 32 equal ones. With `interleaved` the i-th blocks of both were
-    measured side by side: they are drawn together, and what both drifted by cancels.
+    measured one after the other, in an order drawn at random: they are compared with each other, so
+    that what both drifted by cancels, and the interval is that of `rounds.median_of_rounds`.
 
     SLOWER when the whole interval lies above 1 + threshold, FASTER when it lies below
     1 / (1 + threshold), SAME when it lies between the two, otherwise UNCLEAR. The limits are each
     other's inverse, so that it matters little which run is called the baseline.
 
-    The interval is a block bootstrap's (Carlstein, Annals of Statistics 14, 1986): whole blocks
-    are drawn with replacement, so samples keep their neighbours, and each draw's median is taken
-    over all its samples. Three things make it wider. Few blocks: Hesterberg's expanded percentiles
-    (The American Statistician 69, 2015). Drift that passes from block to block: see
-    `dependence.drift_factor`. And for runs that were not interleaved, the part of the blocks'
-    scatter that passes on is taken to differ from run to run as well, since a drift does not begin
-    anew with a process.
+    Otherwise the interval is a block bootstrap's (Carlstein, Annals of Statistics 14, 1986): whole
+    blocks are drawn with replacement, so samples keep their neighbours, and each draw's median is
+    taken over all its samples. Three things make it wider. Few blocks: Hesterberg's expanded
+    percentiles (The American Statistician 69, 2015). Drift that passes from block to block: see
+    `dependence.drift_factor`. And the part of the blocks' scatter that passes on is taken to differ
+    from run to run as well, since a drift does not begin anew with a process.
 
     What neither run shows in itself cannot be allowed for. On a machine whose speed differs from
-    process to process, two single runs of the same engine do differ: with eager MobileNetV2 in a
-    virtual machine, where processes were up to 50 % apart, 16 of 45 pairs were called FASTER or
-    SLOWER (of 190 pairs in a CUDA graph there, none). Measure several processes of each in such a
-    place and give each process as a block, or interleave.
+    process to process, two single runs of the same engine do differ: of pairs of recorded processes
+    of MobileNetV2 in a virtual machine 15 to 26 in 100 are called FASTER or SLOWER (of 190 pairs in
+    a CUDA graph on an H200, none). A term for that would have to be twice what passes on from block
+    to block, and where processes do not differ it would hide a change of 3 %. Measure several
+    processes of each in such a place and give each process as a block, or interleave: then no pair
+    is called.
 
     Raises ValueError for samples that are empty, not finite or not above 0, a threshold outside
     0 to 1 (exclusive), block sizes that do not add up, and interleaved runs without as many
@@ -166,9 +170,12 @@ def compare(
                 "each run is cut into equal ones instead",
             )
         )
-    runs = _cut("baseline", a, given[0]), _cut("candidate", b, given[1])
-    ratio = math.exp(runs[1].median - runs[0].median)
-    low, high = _interval(*runs, interleaved, np.random.default_rng(seed), notes)
+    if interleaved and a_blocks and b_blocks:
+        ratio, low, high = _of_rounds(a, b, a_blocks, b_blocks, notes)
+    else:
+        runs = _cut("baseline", a, given[0]), _cut("candidate", b, given[1])
+        ratio = math.exp(runs[1].median - runs[0].median)
+        low, high = _interval(*runs, np.random.default_rng(seed), notes)
     verdict, reason = judge(ratio, low, high, threshold)
     return Comparison(ratio, low, high, verdict, (reason, *notes))
 
@@ -210,30 +217,37 @@ def _cut(name: str, samples: Floats, sizes: Sequence[int] | None) -> _Run:
     return _Run(name, samples, blocks, medians, math.log(np.partition(samples, middle)[middle]))
 
 
+def _of_rounds(
+    a: Floats, b: Floats, a_blocks: Sequence[int], b_blocks: Sequence[int], notes: list[Reason]
+) -> tuple[float, float, float]:
+    """The median of the rounds' ratios and its 95 % interval; adds to `notes` what widened it."""
+    medians = [
+        np.log([_median(np.sort(block)) for block in np.split(run, np.cumsum(sizes)[:-1])])
+        for run, sizes in ((a, a_blocks), (b, b_blocks))
+    ]
+    centre, low, high, carried = median_of_rounds(medians[1] - medians[0])
+    _note_drift(
+        notes, "the ratio of the rounds", len(a_blocks), carried, math.sqrt(drift_factor(carried))
+    )
+    return math.exp(centre), math.exp(low), math.exp(high)
+
+
 def _interval(
-    a: _Run, b: _Run, interleaved: bool, rng: np.random.Generator, notes: list[Reason]
+    a: _Run, b: _Run, rng: np.random.Generator, notes: list[Reason]
 ) -> tuple[float, float]:
     """The 95 % interval of the ratio of b's median to a's; adds to `notes` what widened it."""
-    a_counts = _draws(rng, len(a.blocks))
-    if interleaved:
-        shift = _resampled(b, a_counts) - _resampled(a, a_counts)
-        carried = carry_over(b.block_medians - a.block_medians)
-        widening = math.sqrt(drift_factor(carried))
-        shift = widening * shift
-        _note_drift(notes, "the ratio of the blocks", len(a.blocks), carried, widening)
-    else:
-        b_counts = _draws(rng, len(b.blocks))
-        shift = np.zeros(RESAMPLES)
-        for run, counts, sign in ((a, a_counts, -1), (b, b_counts, 1)):
-            resampled = _resampled(run, counts)
-            carried = carry_over(run.block_medians)
-            lasting = math.sqrt(carried) * run.scatter
-            wide = math.sqrt(drift_factor(carried)) * resampled
-            wide += lasting * rng.standard_normal(RESAMPLES)
-            shift += sign * wide
-            before = float(resampled.std())
-            widening = float(wide.std()) / before if before else 1.0
-            _note_drift(notes, f"the {run.name}", len(run.blocks), carried, widening)
+    draws = _draws(rng, len(a.blocks)), _draws(rng, len(b.blocks))
+    shift = np.zeros(RESAMPLES)
+    for run, counts, sign in zip((a, b), draws, (-1, 1), strict=True):
+        resampled = _resampled(run, counts)
+        carried = carry_over(run.block_medians)
+        lasting = math.sqrt(carried) * run.scatter
+        wide = math.sqrt(drift_factor(carried)) * resampled
+        wide += lasting * rng.standard_normal(RESAMPLES)
+        shift += sign * wide
+        before = float(resampled.std())
+        widening = float(wide.std()) / before if before else 1.0
+        _note_drift(notes, f"the {run.name}", len(run.blocks), carried, widening)
     tail = _expanded_tail(min(len(a.blocks), len(b.blocks)))
     low, high = np.quantile(shift, [tail, 1 - tail])
     centre = b.median - a.median
@@ -243,7 +257,7 @@ def _interval(
 def _note_drift(
     notes: list[Reason], what: str, blocks: int, carried: float, widening: float
 ) -> None:
-    if carried > NOTABLE_CARRY_OVER / math.sqrt(blocks) and widening >= NOTABLE_WIDENING:
+    if beyond_chance(carried, blocks) and widening >= NOTABLE_WIDENING:
         notes.append(
             Reason(
                 "drift",

@@ -60,6 +60,11 @@ def carry_over(values: NDArray[np.generic]) -> float:
     return min(max(r + (1 + 3 * r) / len(values), 0.0), MAX_CARRY_OVER)
 
 
+def beyond_chance(carried: float, values: int) -> bool:
+    """Whether so many independent values show that carry-over in fewer than 1 of 100 series."""
+    return carried > _Z_99 / math.sqrt(values)
+
+
 def drift_factor(carried: float) -> float:
     """How much larger a mean's variance is than of independent values with this carry-over.
 

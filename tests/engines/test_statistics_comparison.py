@@ -263,38 +263,6 @@ class TestReasons:
 
 
 class TestBlocks:
-    def test_interleaving_cancels_what_both_drifted_by(self) -> None:
-        found: Counter[Verdict] = Counter()
-        apart: Counter[Verdict] = Counter()
-        sizes = [200] * 12
-        for pair in range(50):
-            rng = np.random.default_rng([45, pair])
-            clock = np.exp(0.03 * rng.standard_normal(12)).repeat(200)
-            a = clock * np.exp(0.01 * rng.standard_normal(2400))
-            b = clock * np.exp(0.01 * rng.standard_normal(2400)) * 1.03
-            blocks = {"a_blocks": sizes, "b_blocks": sizes}
-            found[compare(a, b, **blocks, interleaved=True).verdict] += 1
-            apart[compare(a, b, **blocks).verdict] += 1
-        assert found[Verdict.SLOWER] >= 45
-        assert apart[Verdict.UNCLEAR] >= 35
-
-    def test_interleaving_does_not_cancel_what_one_drifted_by(self) -> None:
-        """22 of 50 without regard to the drift; 24 blocks do not show all of it."""
-        held = 0
-        sizes = [100] * 24
-        for pair in range(50):
-            rng = np.random.default_rng([48, pair])
-            drift = rng.standard_normal(24) * 0.02
-            for i in range(1, 24):
-                drift[i] = 0.8 * drift[i - 1] + 0.6 * drift[i]
-            a, b = np.exp(0.01 * rng.standard_normal((2, 2400)))
-            b *= np.exp(drift).repeat(100)
-            found = compare(a, b, a_blocks=sizes, b_blocks=sizes, interleaved=True)
-            assert found.low is not None
-            assert found.high is not None
-            held += found.low <= 1 <= found.high
-        assert held >= 38
-
     def test_processes_as_blocks_show_how_they_differ(self) -> None:
         """Eight processes a side, each with a speed of its own that no single run shows."""
         found: Counter[Verdict] = Counter()

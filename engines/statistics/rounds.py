@@ -1,0 +1,53 @@
+"""The ratio of two engines that took turns, from the ratio of each round."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from engines.statistics.dependence import beyond_chance, carry_over, drift_factor
+from engines.statistics.percentiles import CONFIDENCE, interval_ranks
+from engines.statistics.samples import Floats
+
+
+def median_of_rounds(shifts: Floats) -> tuple[float, float, float, float]:
+    """The median of `shifts`, the ends of its 95 % interval, and the carry-over that widened it.
+
+    `shifts` are the logarithms of the rounds' ratios, six or more. The interval is the sign test's:
+    it assumes no distribution, only that a round is as likely to lie above the true ratio as below,
+    which drawing the order of a round at random sees to, whatever else the machine does. Between
+    its whole ranks, which hold more than 95 % (96.1 % of nine rounds), it is interpolated after
+    Hettmansperger and Sheather (Statistics & Probability Letters 4, 1986).
+
+    Measured on two runs recorded while others used the machine (docs/performance.md): the median
+    of 36 rounds scatters by 0.4 %, their mean by 2 %, and the ratio of the medians of all samples,
+    which a stretch of slow rounds decides, by 3.4 %.
+    """
+    in_order = np.sort(shifts)
+    n = len(in_order)
+    ranks = interval_ranks(n, 50)
+    assert ranks is not None, f"{n} rounds have no interval"
+    outer = ranks[0]
+    held, less = (1 - 2 * _at_most(n, rank - 1) for rank in (outer, outer + 1))
+    share = (held - CONFIDENCE) / (held - less)
+    weight = (n - outer) * share / (outer + (n - 2 * outer) * share)
+    low = (1 - weight) * in_order[outer - 1] + weight * in_order[outer]
+    high = (1 - weight) * in_order[n - outer] + weight * in_order[n - outer - 1]
+    centre = float(np.median(in_order))
+    carried = carry_over(shifts)
+    # What both drifted by is not in a ratio, so one that drifts is rare; and from nine rounds the
+    # noise of this figure alone would widen half of all intervals.
+    if not beyond_chance(carried, n):
+        carried = 0.0
+    widening = math.sqrt(drift_factor(carried))
+    low, high = (
+        centre - widening * (centre - float(low)),
+        centre + widening * (float(high) - centre),
+    )
+    return centre, low, high, carried
+
+
+def _at_most(n: int, k: int) -> float:
+    """The chance of at most `k` heads of `n` coins."""
+    return sum(math.comb(n, i) for i in range(k + 1)) / (1 << n)
