@@ -48,9 +48,10 @@ class FrozenApp(FrozenBench):
 
 NAMES = ("eager", "compile", "onnxruntime")
 PLAN = plan_of(*SPECS)
-PLAN = msgspec.structs.replace(
-    PLAN, measurement=msgspec.structs.replace(PLAN.measurement, iterations=None, interleave=True)
+BY_TURNS = msgspec.structs.replace(
+    PLAN.measurement, iterations=None, interleave=True, blocks=9, block_seconds=1.0
 )
+PLAN = msgspec.structs.replace(PLAN, measurement=BY_TURNS)
 VERDICTS = (
     None,
     VersusRecord(

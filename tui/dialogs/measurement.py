@@ -34,8 +34,12 @@ OPTIONS = (
         "iterations", "inferences to measure, where these end it", ARTICLE_ITERATIONS, minimum=1
     ),
     Option("seconds", "time to measure for, where that ends it", 10, minimum=1),
-    Option("blocks", "blocks of each engine, by turns in random order", 9, minimum=6, maximum=1000),
-    Option("block seconds", "how long a block is", "1", pattern=NUMBER, shape="seconds, such as 1"),
+    Option(
+        "blocks", "blocks of each engine, by turns in random order", 18, minimum=6, maximum=1000
+    ),
+    Option(
+        "block seconds", "how long a block is", "0.5", pattern=NUMBER, shape="seconds, such as 0.5"
+    ),
     Option(
         "same within %",
         "by turns: medians that differ by less are the same",
