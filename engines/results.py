@@ -6,7 +6,9 @@ never zero.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from engines.plan import EngineSpec, OptionValue, Record
 
@@ -39,7 +41,7 @@ class LatencyRecord(Record, frozen=True, kw_only=True):
     max_ms: float
     stdev_ms: float | None = None
     percentiles: tuple[PercentileRecord, ...] = ()
-    drift: float | None = None
+    drift: Annotated[float, Meta(ge=0, le=1)] | None = None
     outliers_mild: int = 0
     outliers_severe: int = 0
     # By what is known to have disturbed the block they lie in; the rest has no known cause.

@@ -2,6 +2,7 @@
 
 Each measures its two sides in turn, in one run, on one machine, and prints ratios beside the
 limits that this project has set itself. They print and do not fail: a busy machine is no defect.
+Words that begin with a dash go to the benchmark before them: `verdicts --pairs 100`.
 """
 
 from __future__ import annotations
@@ -19,19 +20,27 @@ NAMES = (
     "polling",
     "gpu",
     "split",
+    "coverage",
+    "verdicts",
+    "sample_cost",
     "gpu_isolation",
 )
 
 
-def main(names: list[str]) -> int:
-    unknown = [name for name in names if name not in NAMES]
-    if unknown:
-        print(f"unknown benchmark '{unknown[0]}'; expected one of {', '.join(NAMES)}")
-        return 2
-    for name in names or NAMES:
+def main(words: list[str]) -> int:
+    chosen: list[tuple[str, list[str]]] = []
+    for word in words:
+        if word in NAMES:
+            chosen.append((word, []))
+        elif chosen:
+            chosen[-1][1].append(word)
+        else:
+            print(f"unknown benchmark '{word}'; expected one of {', '.join(NAMES)}")
+            return 2
+    for name, arguments in chosen or [(name, []) for name in NAMES]:
         module = importlib.import_module(f"tests.performance.{name}")
         print(f"\n## {name}: {module.__doc__.splitlines()[0]}", flush=True)
-        module.main()
+        module.main(arguments) if arguments else module.main()
     return 0
 
 

@@ -6,21 +6,26 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-# The installed command, or the checkout's own where nothing is installed.
+ROOT = Path(__file__).parents[2]
 INSTALLED = Path(sys.executable).with_name("infer-tui")
+# Where the project is not installed it runs from its repository.
 COMMAND = [str(INSTALLED)] if INSTALLED.exists() else [sys.executable, "-m", "tui.cli"]
 SSH = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
 
 
 @contextmanager
-def own_folders() -> Iterator[Mapping[str, str]]:
-    """An environment whose XDG folders are temporary; the cache is the user's, which is warm."""
+def own_folders(own: Sequence[str] = ("DATA", "STATE", "CONFIG")) -> Iterator[dict[str, str]]:
+    """An environment whose XDG folders `own` are temporary; the cache is the user's and warm.
+
+    It holds the repository on the import path as well, for a command that is not installed.
+    """
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as folder:
-        yield {f"XDG_{name}_HOME": f"{folder}/{name}" for name in ("DATA", "STATE", "CONFIG")}
+        yield {f"XDG_{name}_HOME": f"{folder}/{name}" for name in own} | {"PYTHONPATH": path}
 
 
 def row(name: str, value: str, limit: str = "") -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import tomli
@@ -16,6 +17,7 @@ from tests.performance.common import COMMAND, full_environment, own_folders, row
 from tests.terminal import Terminal
 
 ROUNDS = 10
+START_S, RUN_S = 120.0, 300.0
 
 PLAN = """
 schema = 1
@@ -29,19 +31,20 @@ options = { intra_op_threads = 1 }
 """
 
 
-def under_the_app(plan: Path, environment: dict[str, str]) -> Path:
+def under_the_app(plan: Path, environment: Mapping[str, str]) -> Path:
     """Run the plan in the app and leave it; returns the profile that it keeps."""
-    with Terminal([*COMMAND, "--plan", str(plan)], environment=environment) as terminal:
-        terminal.wait_for("1 to run", 60)
-        terminal.wait_for("ready", 60)
+    with Terminal([*COMMAND, "--plan", str(plan)], environment=dict(environment)) as terminal:
+        terminal.wait_for("1 to run", START_S)
+        terminal.wait_for("ready", START_S)
         terminal.press("r")
-        terminal.wait_for("complete in", 120)
+        terminal.wait_for("complete in", RUN_S)
         terminal.process.terminate()
         terminal.wait_closed(20)
     return newest(environment)
 
 
-def without_a_terminal(plan: Path, environment: dict[str, str]) -> Path:
+def without_a_terminal(plan: Path, environment: Mapping[str, str]) -> Path:
+    """Run the plan with no terminal at all; returns the profile that it keeps."""
     subprocess.run(
         [*COMMAND, "run", str(plan), "--json"],
         env=full_environment(environment),
@@ -52,7 +55,7 @@ def without_a_terminal(plan: Path, environment: dict[str, str]) -> Path:
     return newest(environment)
 
 
-def newest(environment: dict[str, str]) -> Path:
+def newest(environment: Mapping[str, str]) -> Path:
     folder = Path(environment["XDG_DATA_HOME"]) / "infer-tui" / "profiles"
     return max(folder.glob("*.toml"), key=lambda path: path.stat().st_mtime_ns)
 
@@ -68,8 +71,8 @@ def main() -> None:
         plan = Path(folder) / "plan.toml"
         plan.write_text(PLAN)
         for _ in range(ROUNDS):
-            live = under_the_app(plan, dict(folders))
-            alone = without_a_terminal(plan, dict(folders))
+            live = under_the_app(plan, folders)
+            alone = without_a_terminal(plan, folders)
             for wanted, found in ratios.items():
                 found.append(percentile(live, wanted) / percentile(alone, wanted))
     row("p50 under the app / without", spread(ratios[50]), "at most 1.02")

@@ -1,0 +1,115 @@
+"""Does the 95 % interval of p50 and p99 hold the long-run value as often as it says?
+
+Of 1,000 draws each: from series whose truth is known, and from recordings of real engines on a
+CPU (`recordings` says how, and `data/README.md` what they are).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engines.statistics import Summary, nearest_rank, summarise
+from tests.performance.recordings import Floats, draw, load
+from tests.performance.synthetic import BEYOND, SERIES, true_percentile
+
+DRAWS = 1000
+SIZES = (1_000, 5_000, 20_000)
+PERCENTILES = (50, 99)
+# Held by so many of the stated intervals, where nearly every draw states one.
+LIMITS = (0.93, 0.97)
+NEARLY_EVERY = 0.95
+# Elsewhere a draw that says "not known" is not wrong: so many may be.
+MOST_WRONG = 0.07
+# In how many stretches a draw is taken from a recording. No run can learn of a dependence that is
+# as long as itself. Stretches of a fiftieth keep what a run can see, and are held to the limits;
+# those of a tenth show what becomes of the intervals beyond, and how often the run says "drifts".
+STRETCHES = {50: True, 10: False}
+RECORDINGS = ("eager", "onnxruntime", "small", "eager_shared", "onnxruntime_shared")
+ROWS = 250  # runs made at a time
+
+Drawn = Iterator[tuple[Floats, dict[int, float]]]
+
+
+@dataclass
+class Tally:
+    """What the intervals of one percentile came to."""
+
+    stated: int = 0
+    held: int = 0
+    widths: list[float] = field(default_factory=list)
+
+    def add(self, summary: Summary, percentile: int, truth: float) -> None:
+        entry = summary.percentile(percentile)
+        if entry.low is None or entry.high is None or entry.value is None:
+            return
+        self.stated += 1
+        self.held += entry.low <= truth <= entry.high
+        self.widths.append((entry.high - entry.low) / entry.value)
+
+    def row(self, draws: int, limited: bool) -> str:
+        stated, held = self.stated / draws, self.held / max(1, self.stated)
+        wrong = (self.stated - self.held) / draws
+        width = f"{100 * np.median(self.widths):6.2f} %" if self.widths else "       –"
+        if stated >= NEARLY_EVERY:
+            kept = LIMITS[0] <= held <= LIMITS[1]
+            limit = f"held {100 * LIMITS[0]:.0f} to {100 * LIMITS[1]:.0f} %"
+        else:
+            kept = wrong <= MOST_WRONG
+            limit = f"wrong at most {100 * MOST_WRONG:.0f} %"
+        figures = f"{100 * held:5.1f} % {100 * stated:6.1f} % {100 * wrong:5.1f} % {width}"
+        return f"{figures}   {limit}{'' if kept else '   OUTSIDE'}" if limited else figures
+
+
+def synthetic(name: str, n: int, draws: int) -> Drawn:
+    rng = np.random.default_rng([n, len(name)])
+    for first in range(0, draws, ROWS):
+        runs, below = SERIES[name](rng, min(ROWS, draws - first), n)
+        truth = {one: true_percentile(below, one) for one in PERCENTILES}
+        for samples in runs:
+            yield samples, truth
+
+
+def recorded(name: str, n: int, draws: int, stretches: int) -> Drawn:
+    rng = np.random.default_rng([n, len(name), stretches])
+    samples = load(name).samples
+    in_order = np.sort(samples)
+    truth = {one: float(in_order[nearest_rank(len(samples), one) - 1]) for one in PERCENTILES}
+    for _ in range(draws):
+        yield draw(rng, samples, n, n / stretches), truth
+
+
+def report(name: str, n: int, draws: int, drawn: Drawn, *, limited: bool) -> None:
+    tallies = {one: Tally() for one in PERCENTILES}
+    drifting = 0
+    for samples, truth in drawn:
+        summary = summarise(samples)
+        drifting += summary.drift is not None
+        for percentile, tally in tallies.items():
+            tally.add(summary, percentile, truth[percentile])
+    for percentile, tally in tallies.items():
+        said = f"{100 * drifting / draws:5.1f} %" if percentile == PERCENTILES[0] else "       "
+        print(f"  {name:<36} {n:>6,} p{percentile} {said}  {tally.row(draws, limited)}", flush=True)
+        name = ""
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="coverage", description=__doc__)
+    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    chosen = parser.parse_args(arguments)
+    print(f"  {'series':<36} {'n':>6}     {'drifts':>7}  {'held':>7} {'stated':>8} {'wrong':>7}"
+          f" {'width':>8}")  # fmt: skip
+    for name in SERIES:
+        for n in chosen.sizes:
+            drawn = synthetic(name, n, chosen.draws)
+            report(name, n, chosen.draws, drawn, limited=name not in BEYOND)
+    for stretches, limited in STRETCHES.items():
+        for name in RECORDINGS:
+            for n in chosen.sizes:
+                drawn = recorded(name, n, chosen.draws, stretches)
+                title = f"{name}, in {stretches} stretches"
+                report(title, n, chosen.draws, drawn, limited=limited)

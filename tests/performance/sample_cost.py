@@ -1,0 +1,124 @@
+"""What a sample costs: the timed loop's own time, four device events, statistics of a million.
+
+The loop runs an inference that does nothing. Events are measured where there is a GPU: blocks of
+requests with them and without, in turn. The statistics' time is the process's own.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+
+from engines.plan import EngineSpec, ModelSpec
+from engines.probing import probe
+from engines.statistics import compare, summarise
+from engines.worker.loop import timed_loop
+from tests.performance.common import row, spread
+from tests.performance.recordings import Floats, load
+from tests.performance.workers import Engines
+
+INFERENCES, LOOPS = 300_000, 9
+LOOP_LIMIT_US = 2.0
+EVENT_LIMIT_US = 5.0
+REQUESTS, BLOCKS = 500, 20
+MILLION = 1_000_000
+TIMES = 9
+MIB = 1 << 20
+
+
+def main() -> None:
+    _loop()
+    _statistics()
+    _events()
+
+
+def _loop() -> None:
+    """Clock reads, store, call and hand-over, by the wall time of many; and what a sample says."""
+    whole, inside = [], []
+    blocks: list[bytes] = []
+
+    def deliver(_start_s: float, latencies_ms: Floats) -> None:
+        """As the worker hands over, less the write to its pipe."""
+        blocks.append(latencies_ms.astype("<f8").tobytes())
+
+    for _ in range(LOOPS):
+        blocks.clear()
+        began = time.perf_counter_ns()
+        timed_loop(lambda: None, deliver, lambda: False, iterations=INFERENCES)
+        whole.append((time.perf_counter_ns() - began) / 1000.0 / INFERENCES)
+        inside.append(1000.0 * float(np.median(np.frombuffer(b"".join(blocks)))))
+    limit = f"below {LOOP_LIMIT_US:g} us"
+    row("an inference that does nothing, all of the loop, us", spread(whole), limit)
+    row("  of which its sample shows, us", spread(inside))
+
+
+def _statistics() -> None:
+    """A million samples: drawn from a recording, so that they depend on each other as real ones."""
+    recorded = load("small").samples
+    a, b = (np.resize(np.roll(recorded, shift), MILLION) for shift in (0, 12_345))
+    b = b * 1.03
+    for name, work in (
+        ("summary of a million samples", lambda: summarise(a)),
+        ("verdict on two runs of a million", lambda: compare(a, b)),
+    ):
+        row(f"{name}, ms of one core", spread([_cpu_ms(work) for _ in range(TIMES)]))
+        row("  memory beside the samples, MiB", f"{_peak_mib(work):.0f}")
+    row(
+        "  sorting a million alone, ms", spread([_cpu_ms(lambda: np.sort(a)) for _ in range(TIMES)])
+    )
+
+
+def _cpu_ms(work: Callable[[], object]) -> float:
+    began = time.process_time_ns()
+    work()
+    return (time.process_time_ns() - began) / 1e6
+
+
+def _peak_mib(work: Callable[[], object]) -> float:
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / MIB
+
+
+def _events() -> None:
+    """Host time of a request with its four events less that without, block by block."""
+    answers = [one for one in probe() if one.ready and one.device == "cuda"]
+    for answer in answers:
+        if answer.engine == "compile":
+            continue  # eager's backend, and minutes to compile
+        spec = EngineSpec(
+            engine=answer.engine,
+            device="cuda",
+            precision="fp16",
+            environment=answer.environment,
+            options={"cuda_graph": True},
+        )
+        with Engines(ModelSpec()) as engines, engines.loaded(spec) as engine:
+            engine.warm_up()
+            costs_us, hosts_ms = [], []
+            for block in range(BLOCKS):
+                with_events, without = 0.0, 0.0
+                for is_split in (True, False) if block % 2 else (False, True):
+                    if is_split:
+                        with_events = engine.split(REQUESTS)["host_ms"]
+                    else:
+                        without = _middle(engine.take(iterations=REQUESTS))
+                costs_us.append(1000.0 * (with_events - without))
+                hosts_ms.append(without)
+        typical = f"host {statistics.median(hosts_ms):.4f} ms"
+        limit = f"at most {EVENT_LIMIT_US:g} us"
+        row(f"{spec.label}: four events, us", spread(costs_us), f"{limit}; {typical}")
+    if not answers:
+        row("four events: no engine runs on a GPU here", "")
+
+
+def _middle(latencies_ms: Floats) -> float:
+    """The mean of the middle half, as a DeviceRecord has it."""
+    rest = len(latencies_ms) // 4
+    return float(np.sort(latencies_ms)[rest : len(latencies_ms) - rest].mean())

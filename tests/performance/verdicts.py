@@ -1,0 +1,194 @@
+"""Are verdicts right: two runs of one engine SAME or UNCLEAR, one that is 3 % slower SLOWER?
+
+From recordings, where the second of two runs is multiplied by 1.03, and live on the CPU, where its
+every inference waits for 3 % of the median. Two single runs, and two engines that take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from engines.interleaving import REWARM_S
+from engines.plan import EngineSpec, Measurement, ModelSpec
+from engines.statistics import Verdict, compare
+from tests.performance.recordings import Floats, draw, load
+from tests.performance.workers import Driven, Engines
+
+SLOWER = 1.03
+PLAN = Measurement()
+# Blocks and their seconds, for engines that take turns: the product's own, and as long otherwise.
+TURNS = tuple(dict.fromkeys([(PLAN.blocks, PLAN.block_seconds), (9, 1.0), (18, 0.5), (36, 0.25)]))
+SINGLE_S = 3.0
+STRETCHES = 50
+SERIES = ("eager", "onnxruntime", "small", "eager_shared", "onnxruntime_shared")
+PROCESSES = (
+    "eager_processes",
+    "onnxruntime_processes",
+    "small_processes",
+    "onnxruntime_processes_shared",
+)
+SIMULATED, LIVE = 300, 4
+ENGINES = {
+    "onnxruntime": (
+        ModelSpec(),
+        EngineSpec(engine="onnxruntime", device="cpu", options={"intra_op_threads": 1}),
+    ),
+    "eager": (ModelSpec(), EngineSpec(engine="eager", device="cpu", options={"threads": 1})),
+    "small": (
+        ModelSpec(width=0.35, input_size=96, classes=10),
+        EngineSpec(engine="onnxruntime", device="cpu", options={"intra_op_threads": 1}),
+    ),
+}
+
+
+class Pair(NamedTuple):
+    """Two runs of one engine as blocks of latencies in ms; `blocks` one each for single runs."""
+
+    a: Sequence[Floats]
+    b: Sequence[Floats]
+
+    def verdict(self, slowed: float = 1.0) -> Verdict:
+        a, b = np.concatenate(self.a), np.concatenate(self.b) * slowed
+        if len(self.a) == 1:
+            return compare(a, b).verdict
+        sizes = [[len(block) for block in run] for run in self]
+        return compare(a, b, a_blocks=sizes[0], b_blocks=sizes[1], interleaved=True).verdict
+
+
+Same = Counter[Verdict]
+
+
+def row(name: str, same: Same, slower: Same, limited: bool = True) -> None:
+    """How often each verdict was found, beside its limit."""
+    pairs = same.total()
+    wrong = 100 * (same[Verdict.FASTER] + same[Verdict.SLOWER]) / pairs
+    found = 100 * slower[Verdict.SLOWER] / pairs
+    shares = " ".join(f"{100 * same[one] / pairs:5.1f}" for one in Verdict)
+    outside = wrong > 5 or (limited and found < 90)
+    limits = "wrong at most 5, found at least 90" if limited else "wrong at most 5"
+    print(f"  {name:<44} {pairs:>4} {shares}  {wrong:5.1f} {found:6.1f}   {limits}"
+          f"{'   OUTSIDE' if outside else ''}", flush=True)  # fmt: skip
+
+
+def header(where: str) -> None:
+    print(f"  {where:<44} {'of':>4} {'FAST':>5} {'SLOW':>5} {'SAME':>5} {'UNCL':>5}"
+          f"  {'wrong':>5} {'found':>6}")  # fmt: skip
+
+
+def judged(pairs: Iterator[Pair]) -> tuple[Same, Same]:
+    """The verdicts on the pairs as they are, and with the second slowed."""
+    same, slower = Counter[Verdict](), Counter[Verdict]()
+    for pair in pairs:
+        same[pair.verdict()] += 1
+        slower[pair.verdict(SLOWER)] += 1
+    return same, slower
+
+
+def drawn(name: str, n: int, pairs: int) -> Iterator[Pair]:
+    """Two single runs, each of `n` samples drawn from a recording."""
+    rng, samples = np.random.default_rng([n, len(name)]), load(name).samples
+    for _ in range(pairs):
+        a, b = (draw(rng, samples, n, n / STRETCHES) for _ in "ab")
+        yield Pair([a], [b])
+
+
+def processes(name: str, pairs: int) -> Iterator[Pair]:
+    """Two single runs: of two processes of a recorded set, whichever."""
+    rng, blocks = np.random.default_rng(len(name)), load(name).blocks
+    for _ in range(pairs):
+        a, b = rng.choice(len(blocks), 2, replace=False)
+        yield Pair([blocks[a]], [blocks[b]])
+
+
+def turns(name: str, rounds: int, block_s: float, pairs: int) -> Iterator[Pair]:
+    """Engines that take turns: consecutive blocks of a recording, in an order drawn each round."""
+    rng, samples = np.random.default_rng([rounds, len(name)]), load(name).samples
+    ends_s = np.cumsum(samples) / 1000.0
+    for _ in range(pairs):
+        begin_s = rng.uniform(0, ends_s[-1] - 2 * rounds * block_s)
+        # A block is never empty: the inference that is under way at its end belongs to it.
+        edges = np.searchsorted(ends_s, begin_s + block_s * np.arange(2 * rounds + 1))
+        blocks = [samples[first : max(end, first + 1)] for first, end in pairwise(edges)]
+        swapped = rng.random(rounds) < 0.5
+        a = [blocks[2 * i + swap] for i, swap in enumerate(swapped)]
+        b = [blocks[2 * i + 1 - swap] for i, swap in enumerate(swapped)]
+        yield Pair(a, b)
+
+
+def simulate(pairs: int) -> None:
+    header("two single runs, drawn from one recording")
+    for name in SERIES:
+        for n in (1_000, 5_000):
+            row(f"{name}, {n:,} samples", *judged(drawn(name, n, pairs)), limited=False)
+    header("two single runs, two recorded processes")
+    for name in PROCESSES:
+        row(name, *judged(processes(name, pairs)), limited=False)
+    header("by turns, consecutive blocks of a recording")
+    for name in SERIES:
+        for rounds, block_s in TURNS:
+            title = f"{name}, {rounds} rounds of {block_s:g} s"
+            row(title, *judged(turns(name, rounds, block_s, pairs)), "shared" not in name)
+
+
+def one_live(engines: Engines, spec: EngineSpec, order: random.Random) -> dict[str, Pair]:
+    """Two processes of `spec`: measured one after the other, then by turns, then slowed by turns.
+
+    The slowed side takes its turns in the same rounds, so that all three meet the same machine.
+    """
+    with engines.loaded(spec) as a, engines.loaded(spec, slowed=True) as b:
+        single = []
+        for engine in (a, b):
+            engine.warm_up()
+            single.append(engine.take(seconds=SINGLE_S))
+        wait_ms = (SLOWER - 1) * float(np.median(single[0]))
+        sides: dict[str, tuple[Driven, float]] = {"a": (a, 0.0), "b": (b, 0.0), "c": (b, wait_ms)}
+        blocks: dict[str, list[Floats]] = {side: [] for side in sides}
+        for _ in range(PLAN.blocks):
+            for side in order.sample(sorted(sides), len(sides)):
+                engine, wait = sides[side]
+                if engine is b:
+                    b.slow_down(wait)
+                block = engine.take(seconds=PLAN.block_seconds, rewarm_seconds=REWARM_S)
+                blocks[side].append(block)
+        return {
+            "single": Pair([single[0]], [single[1]]),
+            "turns": Pair(blocks["a"], blocks["b"]),
+            "slowed": Pair(blocks["a"], blocks["c"]),
+        }
+
+
+def live(name: str, pairs: int) -> None:
+    model, spec = ENGINES[name]
+    found = {kind: Counter[Verdict]() for kind in ("single", "turns", "slowed")}
+    order = random.Random(pairs)
+    with Engines(model) as engines:
+        for _ in range(pairs):
+            for kind, pair in one_live(engines, spec, order).items():
+                found[kind][pair.verdict()] += 1
+    header(f"live on this CPU: {spec.label}")
+    # A single run with a wait in every inference would be one more run; the recordings tell that.
+    row(f"two single runs of {SINGLE_S:g} s", found["single"], Counter(), limited=False)
+    title = f"by turns, {PLAN.blocks} rounds of {PLAN.block_seconds:g} s"
+    row(title, found["turns"], found["slowed"])
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="verdicts")
+    parser.add_argument("--pairs", type=int, default=LIVE, help="live pairs, a minute each")
+    parser.add_argument("--simulated", type=int, default=SIMULATED, help="pairs from recordings")
+    parser.add_argument("--engine", choices=ENGINES, default="onnxruntime", help="the live one")
+    chosen = parser.parse_args(arguments)
+    steps: list[Callable[[], None]] = []
+    if chosen.simulated:
+        steps.append(lambda: simulate(chosen.simulated))
+    if chosen.pairs:
+        steps.append(lambda: live(chosen.engine, chosen.pairs))
+    for step in steps:
+        step()
