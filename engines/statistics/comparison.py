@@ -129,10 +129,12 @@ def compare(
     from run to run as well, since a drift does not begin anew with a process.
 
     What neither run shows in itself cannot be allowed for. On a machine whose speed differs from
-    process to process, two single runs of the same engine do differ: with eager MobileNetV2 in a
-    virtual machine, where processes were up to 50 % apart, 16 of 45 pairs were called FASTER or
-    SLOWER (of 190 pairs in a CUDA graph there, none). Measure several processes of each in such a
-    place and give each process as a block, or interleave.
+    process to process, two single runs of the same engine do differ: of pairs of recorded processes
+    of MobileNetV2 in a virtual machine 15 to 26 in 100 are called FASTER or SLOWER (of 190 pairs in
+    a CUDA graph on an H200, none). A term for that would have to be twice what passes on from block
+    to block, and where processes do not differ it would hide a change of 3 %. Measure several
+    processes of each in such a place and give each process as a block, or interleave: then no pair
+    is called.
 
     Raises ValueError for samples that are empty, not finite or not above 0, a threshold outside
     0 to 1 (exclusive), block sizes that do not add up, and interleaved runs without as many
