@@ -7,9 +7,11 @@ every inference waits for 3 % of the median. Two single runs, and two engines th
 from __future__ import annotations
 
 import argparse
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,9 +19,9 @@ import numpy as np
 
 from engines.interleaving import REWARM_S
 from engines.plan import EngineSpec, Measurement, ModelSpec
-from engines.statistics import Verdict, compare
+from engines.statistics import Comparison, Verdict, compare
 from tests.performance.recordings import Floats, draw, load
-from tests.performance.workers import Driven, Engines
+from tests.performance.workers import Engines
 
 SLOWER = 1.03
 PLAN = Measurement()
@@ -54,12 +56,13 @@ class Pair(NamedTuple):
     a: Sequence[Floats]
     b: Sequence[Floats]
 
-    def verdict(self, slowed: float = 1.0) -> Verdict:
+    def compared(self, slowed: float = 1.0) -> Comparison:
+        """The second against the first, its latencies times `slowed`."""
         a, b = np.concatenate(self.a), np.concatenate(self.b) * slowed
         if len(self.a) == 1:
-            return compare(a, b).verdict
+            return compare(a, b)
         sizes = [[len(block) for block in run] for run in self]
-        return compare(a, b, a_blocks=sizes[0], b_blocks=sizes[1], interleaved=True).verdict
+        return compare(a, b, a_blocks=sizes[0], b_blocks=sizes[1], interleaved=True)
 
 
 Same = Counter[Verdict]
@@ -86,8 +89,8 @@ def judged(pairs: Iterator[Pair]) -> tuple[Same, Same]:
     """The verdicts on the pairs as they are, and with the second slowed."""
     same, slower = Counter[Verdict](), Counter[Verdict]()
     for pair in pairs:
-        same[pair.verdict()] += 1
-        slower[pair.verdict(SLOWER)] += 1
+        same[pair.compared().verdict] += 1
+        slower[pair.compared(SLOWER).verdict] += 1
     return same, slower
 
 
@@ -138,40 +141,47 @@ def simulate(pairs: int) -> None:
 
 
 def one_live(engines: Engines, spec: EngineSpec, order: random.Random) -> dict[str, Pair]:
-    """Two processes of `spec`: measured one after the other, then by turns, then slowed by turns.
+    """Three processes of `spec`: two measured one after the other, then all of them by turns.
 
-    The slowed side takes its turns in the same rounds, so that all three meet the same machine.
+    The third is slowed. It takes its turns in the same rounds, so that all meet the same machine,
+    and is a process of its own: one that has two turns a round is the warmer for it.
     """
-    with engines.loaded(spec) as a, engines.loaded(spec, slowed=True) as b:
+    with ExitStack() as held:
+        sides = {
+            name: held.enter_context(engines.loaded(spec, slowed=name == "slowed"))
+            for name in ("first", "second", "slowed")
+        }
         single = []
-        for engine in (a, b):
+        for name, engine in sides.items():
             engine.warm_up()
-            single.append(engine.take(seconds=SINGLE_S))
-        wait_ms = (SLOWER - 1) * float(np.median(single[0]))
-        sides: dict[str, tuple[Driven, float]] = {"a": (a, 0.0), "b": (b, 0.0), "c": (b, wait_ms)}
-        blocks: dict[str, list[Floats]] = {side: [] for side in sides}
+            if name != "slowed":
+                single.append(engine.take(seconds=SINGLE_S))
+        sides["slowed"].slow_down((SLOWER - 1) * float(np.median(single[0])))
+        blocks: dict[str, list[Floats]] = {name: [] for name in sides}
         for _ in range(PLAN.blocks):
-            for side in order.sample(sorted(sides), len(sides)):
-                engine, wait = sides[side]
-                if engine is b:
-                    b.slow_down(wait)
-                block = engine.take(seconds=PLAN.block_seconds, rewarm_seconds=REWARM_S)
-                blocks[side].append(block)
+            for name in order.sample(sorted(sides), len(sides)):
+                block = sides[name].take(seconds=PLAN.block_seconds, rewarm_seconds=REWARM_S)
+                blocks[name].append(block)
         return {
             "single": Pair([single[0]], [single[1]]),
-            "turns": Pair(blocks["a"], blocks["b"]),
-            "slowed": Pair(blocks["a"], blocks["c"]),
+            "turns": Pair(blocks["first"], blocks["second"]),
+            "slowed": Pair(blocks["first"], blocks["slowed"]),
         }
 
 
 def live(name: str, pairs: int) -> None:
     model, spec = ENGINES[name]
     found = {kind: Counter[Verdict]() for kind in ("single", "turns", "slowed")}
-    order = random.Random(pairs)
+    order = random.Random()
     with Engines(model) as engines:
-        for _ in range(pairs):
+        for number in range(pairs):
+            told = []
             for kind, pair in one_live(engines, spec, order).items():
-                found[kind][pair.verdict()] += 1
+                result = pair.compared()
+                found[kind][result.verdict] += 1
+                told.append(f"{kind} {result.verdict} {100 * (result.ratio - 1):+.1f} %")
+            load_now = f"load {os.getloadavg()[0]:.1f}"
+            print(f"  pair {number + 1}: {', '.join(told)}; {load_now}", flush=True)
     header(f"live on this CPU: {spec.label}")
     # A single run with a wait in every inference would be one more run; the recordings tell that.
     row(f"two single runs of {SINGLE_S:g} s", found["single"], Counter(), limited=False)
