@@ -160,8 +160,7 @@ class Benchmark:
         """What is known now; `error` is what ended the work, None where it ran to its end."""
         status, reason, hint = self._status(error)
         latency, throughput = None, None
-        if self._watch is not None:
-            self._watch.end()
+        self.end_watch()
         found, tags = self._conditions()
         if self._taken.n:
             latency = latency_record(self._taken.all(), self._taken.times, tags)
@@ -177,6 +176,11 @@ class Benchmark:
             conditions=found,
             **self._found,
         )
+
+    def end_watch(self) -> None:
+        """Nothing more has to be read of its GPU; may be called twice."""
+        if self._watch is not None:
+            self._watch.end()
 
     def _conditions(self) -> tuple[ConditionsRecord | None, list[str]]:
         """What disturbed the measurement, and for each of its blocks by which cause, if any."""

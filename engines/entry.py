@@ -136,6 +136,7 @@ class Entry:
     def start_over(self, **facts: OptionValue) -> None:
         """Forget what was measured and be measured alone; `facts` say why."""
         self.facts |= facts
+        self.benchmark.end_watch()
         alone = msgspec.structs.replace(self._measurement, interleave=False)
         self.benchmark = self._new_benchmark(alone)
 

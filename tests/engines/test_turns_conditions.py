@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from engines import registry
+from engines.benchmark import Benchmark, Steps
 from engines.control import Control
+from engines.errors import WorkerFailed
 from engines.events import EngineFinished, Samples
+from engines.monitor import Monitor, Watch
 from engines.plan import EngineSpec, Measurement, RunPlan
+from engines.process import WorkerProcess
 from engines.runner import run
 from tests.engines.nvml_stand_in import UUID, StandIn
 
@@ -39,3 +43,50 @@ def test_heat_in_the_turns_of_one_is_not_the_others(tiny, monkeypatch):
     assert cool.readings > 6
     assert found[0].memory.device_delta == 0
     assert found[1].versus.verdict == "UNCLEAR"
+
+
+def test_no_gpu_is_read_for_an_engine_that_found_no_room(tiny, monkeypatch):
+    """It is measured alone later, with a watch of its own; the one of its first try is over."""
+    StandIn().put_in_place(monkeypatch)
+    monkeypatch.setattr(registry.Availability, "gpu_uuid", lambda *_: UUID)
+    watches: list[Watch] = []
+    real_watch, real_prepare, tries = Monitor.watch, Benchmark.prepare, [0]
+
+    def watch(self: Monitor, uuid: str, worker: int) -> Watch | None:
+        found = real_watch(self, uuid, worker)
+        assert found is not None
+        watches.append(found)
+        return found
+
+    def prepare(self: Benchmark, worker: WorkerProcess) -> Steps:
+        steps = real_prepare(self, worker)
+        if self.entry == 1 and not tries[0]:
+            tries[0] += 1
+            # Its worker says "loading" once the GPU is watched.
+            for step in steps:
+                yield step
+                if step.phase == "loading":
+                    break
+            raise WorkerFailed("out of GPU memory", kind="out-of-gpu-memory")
+        yield from steps
+
+    monkeypatch.setattr(Monitor, "watch", watch)
+    monkeypatch.setattr(Benchmark, "prepare", prepare)
+    measurement = Measurement(
+        interleave=True,
+        blocks=6,
+        block_seconds=0.05,
+        min_seconds=0.0,
+        max_seconds=0.3,
+        warmup_min_seconds=0.0,
+        warmup_max_seconds=0.2,
+    )
+    serial = EngineSpec(engine="onnxruntime", device="cpu", options={"intra_op_threads": 1})
+    plan = RunPlan(model=tiny, measurement=measurement, engines=(serial, serial))
+    still_read = set()
+    for event in run(plan, Control()):
+        if isinstance(event, Samples) and event.round is not None:
+            still_read.add(watches[0]._watched.watches)
+    assert still_read == {1}, "the first engine's alone"
+    assert len(watches) == 3
+    assert watches[0]._watched.watches == 0
