@@ -8,12 +8,11 @@ import re
 from collections.abc import Iterator
 
 from engines.errors import UsageError
+from engines.plan import LAST_PROCESSOR
 from engines.worker.processors import allowed_processors, parse, written
 
 # With fewer processors there is none to spare for the driver.
 LEAST_TO_PART = 4
-# The most that Linux can be built for (CONFIG_NR_CPUS on x86-64).
-LAST_PROCESSOR = 8191
 
 # What this process may run on when it is not kept off some of it.
 _all: list[int] = []
