@@ -16,13 +16,12 @@ from textual.message import Message
 from engines import registry
 from engines.errors import Cancelled
 from engines.plan import EngineSpec, ModelSpec
-from tui.drives import EventDrive
+from tui.drives import Desk, EventDrive
 
 if TYPE_CHECKING:
     # NumPy comes with the events: the first frame does not wait for it.
     from engines.events import Event
     from engines.registry import Availability
-    from tui.jobs import LiveJob, LiveJobs
 
 # A build is killed where it stands; what it was made from is asked first and given 2 s.
 END_WITHIN_S = 5.0
@@ -91,7 +90,7 @@ class BuildDrive(EventDrive):
             )
 
 
-class BuildQueue:
+class BuildQueue(Desk[BuildDrive]):
     """The builds of a session: what was done, what goes, what waits.
 
     The caller gives each drive that `start_next` returns a thread, and decides when: no build may
@@ -99,29 +98,13 @@ class BuildQueue:
     """
 
     def __init__(self, announce: Callable[[], object]) -> None:
-        self._announce = announce
-        self._work: LiveJobs | None = None
+        super().__init__(announce, END_WITHIN_S)
         self.waiting: list[BuildOrder] = []
-        self.drive: BuildDrive | None = None
-
-    @property
-    def jobs(self) -> list[LiveJob]:
-        """The jobs of every build that was begun."""
-        return self._work.jobs if self._work is not None else []
-
-    @property
-    def going(self) -> bool:
-        return self.drive is not None
 
     @property
     def busy(self) -> bool:
         """Whether a build goes or waits."""
         return self.going or bool(self.waiting)
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the build that goes was asked to end and has not yet."""
-        return self.drive is not None and self.drive.control.cancelled
 
     @property
     def left(self) -> int:
@@ -145,28 +128,10 @@ class BuildQueue:
         return self.drive
 
     def take_events(self) -> BuildDrive | None:
-        """Fold in what the build has said; the drive itself, once, when it is over."""
-        from tui.jobs import STOPPED, LiveJobs
-
-        drive = self.drive
-        if drive is None:
-            return None
-        self._work = self._work or LiveJobs()
-        # Asked before the queue is emptied: what is said last is said before the end.
-        over = drive.over
-        for event in drive.take_events():
-            self._work.apply(event)
-        if not over:
-            return None
-        self._work.close(STOPPED if drive.control.cancelled else "a fault in infer-tui")
-        self._work.keep_one_of_each()
-        self.drive = None
+        drive = super().take_events()
+        if drive is not None and self._work is not None:
+            self._work.keep_one_of_each()
         return drive
-
-    def stop(self) -> None:
-        """End the build that goes, at once; the engine file that was kept stays."""
-        if self.drive is not None:
-            self.drive.control.cancel()
 
     def drop(self, order: BuildOrder) -> None:
         """Take `order` out again; nothing happens where it does not wait any more."""
@@ -179,6 +144,4 @@ class BuildQueue:
     def close(self) -> None:
         """End every build and its children. May be called twice, and in any thread."""
         self.stop_all()
-        drive = self.drive
-        if drive is not None:
-            drive.wait(END_WITHIN_S)
+        self.wait()

@@ -12,13 +12,14 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from engines.errors import InferTuiError
 
 if TYPE_CHECKING:
     # NumPy comes with the events: the first frame does not wait for it.
     from engines.events import Event
+    from tui.jobs import LiveJob, LiveJobs
 
 
 class EventDrive(abc.ABC):
@@ -84,3 +85,61 @@ class EventDrive(abc.ABC):
             events = list(self._events)
             self._events.clear()
         return events
+
+
+D = TypeVar("D", bound=EventDrive)
+
+
+class Desk(Generic[D]):
+    """Drives of one kind, one at a time: the one that goes, and the jobs that it has told of.
+
+    Whoever starts a drive gives it a thread. `within_s` is how long its end may take.
+    """
+
+    def __init__(self, announce: Callable[[], object], within_s: float) -> None:
+        self._announce, self._within_s = announce, within_s
+        self._work: LiveJobs | None = None
+        self.drive: D | None = None
+
+    @property
+    def jobs(self) -> list[LiveJob]:
+        """The jobs that were begun and are kept."""
+        return self._work.jobs if self._work is not None else []
+
+    @property
+    def going(self) -> bool:
+        return self.drive is not None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the work that goes was asked to end and has not yet."""
+        return self.drive is not None and self.drive.control.cancelled
+
+    def take_events(self) -> D | None:
+        """Fold in what the work has said; the drive itself, once, when it is over."""
+        from tui.jobs import STOPPED, LiveJobs
+
+        drive = self.drive
+        if drive is None:
+            return None
+        self._work = self._work or LiveJobs()
+        # Asked before the queue is emptied: what is said last is said before the end.
+        over = drive.over
+        for event in drive.take_events():
+            self._work.apply(event)
+        if not over:
+            return None
+        self._work.close(STOPPED if drive.control.cancelled else "a fault in infer-tui")
+        self.drive = None
+        return drive
+
+    def stop(self) -> None:
+        """End the work that goes; what was made before stays."""
+        if self.drive is not None:
+            self.drive.control.cancel()
+
+    def wait(self) -> None:
+        """Wait for the end of the work that goes; may be called in any thread."""
+        drive = self.drive
+        if drive is not None:
+            drive.wait(self._within_s)

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from engines.plan import EngineSpec, ModelSpec, RunPlan
-from tui.drives import EventDrive
+from tui.drives import Desk, EventDrive
 
 if TYPE_CHECKING:
     # NumPy comes with the events: the first frame does not wait for it.
     from engines.events import Event
     from engines.layers import LayerProfile
     from engines.registry import Availability
-    from tui.jobs import LiveJob, LiveJobs
 
 # Its workers are asked, given 2 s, then killed; a build is killed where it stands.
 END_WITHIN_S = 5.0
@@ -63,37 +62,22 @@ class LayersDrive(EventDrive):
         self.profile = yield from profile_layers(plan, self.control, order.known)
 
 
-class LayerDesk:
+class LayerDesk(Desk[LayersDrive]):
     """What is timed by layer in a session: what was, what is, and the one that waits.
 
-    The caller gives the drive that `start_next` returns a thread, and decides when.
+    Its jobs are those of the latest order that was begun. The caller gives the drive that
+    `start_next` returns a thread, and decides when.
     """
 
     def __init__(self, announce: Callable[[], object]) -> None:
-        self._announce = announce
-        self._work: LiveJobs | None = None
+        super().__init__(announce, END_WITHIN_S)
         self._ended: list[LayersDrive] = []
         self.waiting: LayersOrder | None = None
-        self.drive: LayersDrive | None = None
-
-    @property
-    def jobs(self) -> list[LiveJob]:
-        """The jobs of the latest order that was begun."""
-        return self._work.jobs if self._work is not None else []
-
-    @property
-    def going(self) -> bool:
-        return self.drive is not None
 
     @property
     def busy(self) -> bool:
         """Whether an order is worked on or waits."""
         return self.going or self.waiting is not None
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the work that goes was asked to end and has not yet."""
-        return self.drive is not None and self.drive.control.cancelled
 
     def last(self, model: ModelSpec, spec: EngineSpec) -> LayersDrive | None:
         """The latest work that ended for this engine and model, well or badly."""
@@ -117,33 +101,17 @@ class LayerDesk:
         return self.drive
 
     def take_events(self) -> LayersDrive | None:
-        """Fold in what the work has said; the drive itself, once, when it is over."""
-        from tui.jobs import STOPPED, LiveJobs
-
-        drive = self.drive
-        if drive is None:
-            return None
-        self._work = self._work or LiveJobs()
-        # Asked before the queue is emptied: what is said last is said before the end.
-        over = drive.over
-        for event in drive.take_events():
-            self._work.apply(event)
-        if not over:
-            return None
-        self._work.close(STOPPED if drive.control.cancelled else "a fault in infer-tui")
-        self._ended.insert(0, drive)
-        self.drive = None
+        drive = super().take_events()
+        if drive is not None:
+            self._ended.insert(0, drive)
         return drive
 
     def stop(self) -> None:
         """End the work that goes, and begin nothing that waits; what was timed before stays."""
         self.waiting = None
-        if self.drive is not None:
-            self.drive.control.cancel()
+        super().stop()
 
     def close(self) -> None:
         """End the work and its children. May be called twice, and in any thread."""
         self.stop()
-        drive = self.drive
-        if drive is not None:
-            drive.wait(END_WITHIN_S)
+        self.wait()
