@@ -11,6 +11,7 @@ import numpy as np
 from engines.opset import OPSET
 from engines.worker.accuracy import TOLERANCE_COSINE
 from engines.worker.failure import WorkerError
+from engines.worker.processors import few_cores
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +96,9 @@ def cosine_to(model: torch.nn.Module, request: dict[str, Any]) -> float:
     batch = images(request.get("input_seed", 0), 0, COMPARED_IMAGES, size)
     with torch.inference_mode():
         wanted = model(torch.from_numpy(batch)).numpy().astype(np.float64)
-    session = ort.InferenceSession(request["path"], providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = few_cores()
+    session = ort.InferenceSession(request["path"], options, providers=["CPUExecutionProvider"])
     found: NDArray[np.float64] = session.run([OUTPUT], {INPUT: batch})[0].astype(np.float64)
     return cosine(np.where(np.isfinite(found), found, 0.0).ravel(), wanted.ravel())
 

@@ -111,7 +111,7 @@ class Preparation:
                     "input_size": model.input_size,
                     "images": images,
                     "batch": batch,
-                    "options": {"threads": 0, "channels_last": False},
+                    "options": {"channels_last": False},
                 },
             )
         )

@@ -263,7 +263,9 @@ def build(request: Request, session: Session) -> Result:
 
 def reference(request: Request, _session: Session) -> Result:
     """Write the FP32 reference's logits of the seeded images, shape (images, classes)."""
-    backend = open_backend({**request, "engine": "eager", "precision": "fp32", "device": "cpu"})
+    eager = {"engine": "eager", "precision": "fp32", "device": "cpu"}
+    options = {**request["options"], "threads": processors.few_cores()}
+    backend = open_backend({**request, **eager, "options": options})
     backend.load()
     rows = []
     for start in range(0, request["images"], request["batch"]):

@@ -271,6 +271,14 @@ def test_a_cuda_session_copies_in_computes_and_copies_out(files, driver, cuda_gr
     assert driver.held == {}
 
 
+@pytest.mark.parametrize(("precision", "allowed"), [("fp32", "0"), ("tf32", "1"), ("fp16", "1")])
+def test_only_fp32_is_kept_from_the_tensor_cores(files, driver, precision, allowed):
+    """ONNX Runtime's option is named after TF32, and takes them from FP16 convolutions too."""
+    engine = OnHost(job({**files, precision: files["fp32"]}, precision=precision))
+    engine._extra, engine._stream = {}, cuda.Stream()
+    assert engine._provider_options(graph=False)["use_tf32"] == allowed
+
+
 class Stale(OnHost):
     """Answers from its third run on what it has answered before, as a broken replay would."""
 

@@ -17,7 +17,7 @@ from engines.probing import probe
 from engines.registry import Availability
 
 OWN_TENSORRT = "INFER_TUI_TEST_TENSORRT"
-ENVIRONMENT = "with-tensorrt"
+ENVIRONMENT = "trt"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -86,3 +86,23 @@ async def test_a_column_of_gpu_time_where_there_is_room(replayed: None) -> None:
             text = app.bench.results.text()
             assert ("GPU ms" in text and "0.2100" in text) is shown
             assert "memory" in text
+
+
+async def test_a_long_name_of_an_interpreter_leaves_room_for_the_state(
+    monkeypatch: pytest.MonkeyPatch, replayed: None
+) -> None:
+    def ask(control: object, post: background.Post) -> None:
+        for availability in answers():
+            post(EngineAnswered(availability))
+        post(ProbeEnded())
+
+    monkeypatch.setattr(background, "ask_engines", ask)
+    async with opened() as (app, pilot):
+        name = "tensorrt-of-last-year-on-python310"
+        app.post_message(EngineAnswered(Availability("eager", "cpu", "ready", environment=name)))
+        await until(pilot, lambda: len(app.selection.choices) == 9)
+        panel = app.bench.engines
+        panel.show_states({0: ("▶ building", "accent")})
+        await pilot.pause()
+        assert "▶ build" in panel.text()
+        assert "PyTorch eager [tensorr" in panel.text()

@@ -22,6 +22,9 @@ STALE: Piece = ("▲ stale", "warn")
 BUILT: Piece = ("✓ built", "muted")
 UNAVAILABLE: Piece = ("✗ unavailable", "muted")
 
+MARK_CELLS = 4
+LEAST_NAME = 24
+LEAST_STATE = len("▶ building")
 FOOTER_LINES = 2
 
 
@@ -62,6 +65,9 @@ class EnginesPanel(RowsView):
             return
         self._under_cursor = self.current
         widths = [max(len(cells[column]) for cells in map(_cells, choices)) for column in range(4)]
+        # A long name of an interpreter gives way to a state that can be told from the others.
+        others = sum(widths[1:]) + len(widths) + MARK_CELLS + LEAST_STATE
+        widths[0] = min(widths[0], max(LEAST_NAME, self.inner_width - others))
         rows = [self._row(index, choice, widths) for index, choice in enumerate(choices)]
         self.show_rows(rows, footer=self._explanation())
         self.show_subtitle(self._summary())
@@ -70,10 +76,10 @@ class EnginesPanel(RowsView):
         able = choice.availability.readiness != "unavailable"
         tone = "" if able else "muted"
         mark: Piece = ("[x] ", "good") if choice.selected and able else ("[ ] ", "muted")
-        # Four gaps, the mark and the longest state beside the cells.
-        gap = "  " if sum(widths) + 8 + 4 + len(UNAVAILABLE[0]) <= self.inner_width else " "
+        cells_needed = sum(widths) + 2 * len(widths) + MARK_CELLS + len(UNAVAILABLE[0])
+        gap = "  " if cells_needed <= self.inner_width else " "
         pairs = zip(_cells(choice), widths, strict=True)
-        cells = [text.ljust(width) + gap for text, width in pairs]
+        cells = [shortened(text, width).ljust(width) + gap for text, width in pairs]
         left = (mark, *((cell, tone) for cell in cells))
         text, state_tone = self._states.get(index, _readiness(choice))
         room = max(3, self.inner_width - row_width(left))
