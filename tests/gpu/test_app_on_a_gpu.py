@@ -6,12 +6,14 @@ INFER_TUI_TEST_PICTURES names a folder where the screens on the way are kept as 
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import sys
 import time
 from pathlib import Path
 
 import psutil
+from pyte.screens import Char
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
@@ -74,7 +76,7 @@ def test_build_cancel_rebuild_run_and_save(
         begin_build(terminal)
         wait_for_row(terminal, "ready", 240)
         terminal.press("b")
-        terminal.wait_for("built", 10)
+        terminal.wait_for("✓ built, ", 10)
         keep(terminal, "build-dialog")
         terminal.press("\r")
         wait_for_row(terminal, "building", 30)
@@ -137,11 +139,22 @@ def picture(terminal: Terminal) -> str:
     )  # fmt: skip
     for row in cells:
         line = Text(no_wrap=True, overflow="crop")
-        for cell in row:
-            line.append(cell.data, Style(color=color(cell.fg), bgcolor=color(cell.bg),
-                                         bold=cell.bold, reverse=cell.reverse))  # fmt: skip
+        for (style, _), alike in itertools.groupby(enumerate(row), look):
+            line.append("".join(cell.data for _, cell in alike), style)
         console.print(line)
     return console.export_svg(title="infer-tui")
+
+
+def look(place: tuple[int, Char]) -> tuple[Style, int | None]:
+    """A cell's style, and its column unless it is of ASCII.
+
+    Programs that draw SVG stretch words, and take other characters for wider than a cell.
+    """
+    column, cell = place
+    style = Style(
+        color=color(cell.fg), bgcolor=color(cell.bg), bold=cell.bold, reverse=cell.reverse
+    )
+    return style, None if cell.data.isascii() else column
 
 
 def color(name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 Each measures its two sides in turn, in one run, on one machine, and prints ratios beside the
 limits that this project has set itself. They print and do not fail: a busy machine is no defect.
-Words that begin with a dash go to the benchmark before them: `verdicts --pairs 100`.
+Words that begin with a dash go to the benchmark before them: `verdicts --sets 17`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +36,9 @@ PROCESSES = (
     "small_processes",
     "onnxruntime_processes_shared",
 )
-SIMULATED, LIVE = 300, 4
+SIMULATED, LIVE = 300, 1
+# Processes of one engine that are loaded side by side.
+ALIKE = 4
 ENGINES = {
     "onnxruntime": (
         ModelSpec(),
@@ -72,7 +74,7 @@ def row(name: str, same: Same, slower: Same, limited: bool = True) -> None:
     """How often each verdict was found, beside its limit."""
     pairs = same.total()
     wrong = 100 * (same[Verdict.FASTER] + same[Verdict.SLOWER]) / pairs
-    found = 100 * slower[Verdict.SLOWER] / pairs
+    found = 100 * slower[Verdict.SLOWER] / max(1, slower.total())
     shares = " ".join(f"{100 * same[one] / pairs:5.1f}" for one in Verdict)
     outside = wrong > 5 or (limited and found < 90)
     limits = "wrong at most 5, found at least 90" if limited else "wrong at most 5"
@@ -140,48 +142,49 @@ def simulate(pairs: int) -> None:
             row(title, *judged(turns(name, rounds, block_s, pairs)), "shared" not in name)
 
 
-def one_live(engines: Engines, spec: EngineSpec, order: random.Random) -> dict[str, Pair]:
-    """Three processes of `spec`: two measured one after the other, then all of them by turns.
+def one_live(
+    engines: Engines, spec: EngineSpec, order: random.Random
+) -> Iterator[tuple[str, Pair]]:
+    """Four processes of `spec` by turns, every two of them a pair, and one that is slowed.
 
-    The third is slowed. It takes its turns in the same rounds, so that all meet the same machine,
-    and is a process of its own: one that has two turns a round is the warmer for it.
+    The slowed one takes its turns in the same rounds, so that all meet the same machine. The first
+    two are also measured one after the other before.
     """
+    names = [f"process {number}" for number in range(1, ALIKE + 1)]
     with ExitStack() as held:
         sides = {
             name: held.enter_context(engines.loaded(spec, slowed=name == "slowed"))
-            for name in ("first", "second", "slowed")
+            for name in (*names, "slowed")
         }
-        single = []
-        for name, engine in sides.items():
+        for engine in sides.values():
             engine.warm_up()
-            if name != "slowed":
-                single.append(engine.take(seconds=SINGLE_S))
+        single = [sides[name].take(seconds=SINGLE_S) for name in names[:2]]
         sides["slowed"].slow_down((SLOWER - 1) * float(np.median(single[0])))
         blocks: dict[str, list[Floats]] = {name: [] for name in sides}
         for _ in range(PLAN.blocks):
             for name in order.sample(sorted(sides), len(sides)):
                 block = sides[name].take(seconds=PLAN.block_seconds, rewarm_seconds=REWARM_S)
                 blocks[name].append(block)
-        return {
-            "single": Pair([single[0]], [single[1]]),
-            "turns": Pair(blocks["first"], blocks["second"]),
-            "slowed": Pair(blocks["first"], blocks["slowed"]),
-        }
+    yield "single", Pair([single[0]], [single[1]])
+    for one, other in combinations(names, 2):
+        yield "turns", Pair(blocks[one], blocks[other])
+    for name in names:
+        yield "slowed", Pair(blocks[name], blocks["slowed"])
 
 
-def live(name: str, pairs: int) -> None:
+def live(name: str, sets: int) -> None:
     model, spec = ENGINES[name]
     found = {kind: Counter[Verdict]() for kind in ("single", "turns", "slowed")}
     order = random.Random()
     with Engines(model) as engines:
-        for number in range(pairs):
-            told = []
-            for kind, pair in one_live(engines, spec, order).items():
+        for number in range(sets):
+            told: dict[str, list[str]] = {kind: [] for kind in found}
+            for kind, pair in one_live(engines, spec, order):
                 result = pair.compared()
                 found[kind][result.verdict] += 1
-                told.append(f"{kind} {result.verdict} {100 * (result.ratio - 1):+.1f} %")
-            load_now = f"load {os.getloadavg()[0]:.1f}"
-            print(f"  pair {number + 1}: {', '.join(told)}; {load_now}", flush=True)
+                told[kind].append(f"{result.verdict} {100 * (result.ratio - 1):+.1f} %")
+            seen = "; ".join(f"{kind}: {', '.join(words)}" for kind, words in told.items())
+            print(f"  set {number + 1}: {seen}; load {os.getloadavg()[0]:.1f}", flush=True)
     header(f"live on this CPU: {spec.label}")
     # A single run with a wait in every inference would be one more run; the recordings tell that.
     row(f"two single runs of {SINGLE_S:g} s", found["single"], Counter(), limited=False)
@@ -191,14 +194,14 @@ def live(name: str, pairs: int) -> None:
 
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="verdicts")
-    parser.add_argument("--pairs", type=int, default=LIVE, help="live pairs, a minute each")
+    parser.add_argument("--sets", type=int, default=LIVE, help="live, 6 pairs and 80 s each")
     parser.add_argument("--simulated", type=int, default=SIMULATED, help="pairs from recordings")
     parser.add_argument("--engine", choices=ENGINES, default="onnxruntime", help="the live one")
     chosen = parser.parse_args(arguments)
     steps: list[Callable[[], None]] = []
     if chosen.simulated:
         steps.append(lambda: simulate(chosen.simulated))
-    if chosen.pairs:
-        steps.append(lambda: live(chosen.engine, chosen.pairs))
+    if chosen.sets:
+        steps.append(lambda: live(chosen.engine, chosen.sets))
     for step in steps:
         step()
