@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-gpu lint bench clean
+.PHONY: help run test test-gpu lint bench gallery clean
 
 help:
 	@echo "make run     set up once, then open the app"
@@ -7,6 +7,7 @@ help:
 	@echo "make test-gpu  the tests that need a GPU"
 	@echo "make lint    linter, formatter, types, import rules"
 	@echo "make bench   the performance benchmarks; they print ratios"
+	@echo "make gallery  pictures of every screen, in docs/gallery.md"
 	@echo "make clean   remove the environment"
 
 run:
@@ -31,6 +32,11 @@ lint:
 bench:
 	@tools/setup.sh test
 	@.venv/bin/python -m tests.performance $(ARGS)
+
+gallery:
+	@tools/setup.sh test
+	@.venv/bin/python -m pytest -q --snapshot-update -k looks tests/tui
+	@.venv/bin/python tools/gallery.py
 
 clean:
 	rm -rf .venv

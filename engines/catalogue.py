@@ -195,7 +195,12 @@ ONNXRUNTIME = Engine(
             default=True,
             devices=CUDA,
         ),
-        Option("prefer_nhwc", "let CUDA convolutions run in NHWC order", False, devices=CUDA),
+        Option(
+            "prefer_nhwc",
+            "let CUDA convolutions run in NHWC order, with their bias in the same kernel",
+            default=False,
+            devices=CUDA,
+        ),
         Option(
             "cudnn_conv_algo_search",
             "how cuDNN picks its convolutions",

@@ -49,7 +49,7 @@ class Terminal:
         self._changed = threading.Condition()
         self._closed = False
         self._until, self._seen = until, b""
-        self.found_after = 0.0
+        self.found_after = self._found_at = 0.0
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         settings = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -90,6 +90,17 @@ class Terminal:
         """Type `keys`, each as the bytes that a terminal sends for it."""
         for key in keys:
             os.write(self._master, key.encode())
+
+    def seconds_to(self, key: str, sent: bytes, timeout: float = 10.0) -> float:
+        """Type `key`; the seconds until `sent` has come. The emulator rests meanwhile."""
+        with self._changed:
+            self._until, self._found_at = sent, 0.0
+        began = time.monotonic()
+        self.press(key)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._found_at or self._closed, timeout):
+                raise AssertionError(f"{sent!r} was not sent within {timeout:g} s of {key!r}")
+            return self._found_at - began
 
     def resize(self, columns: int, rows: int) -> None:
         with self._changed:
@@ -170,7 +181,8 @@ class Terminal:
                 self._seen += data
                 if self._until not in self._seen:
                     continue
-                self.found_after = self.found_after or time.monotonic() - self.began
+                self._found_at = self._found_at or time.monotonic()
+                self.found_after = self.found_after or self._found_at - self.began
                 self._stream.feed(self._seen)
                 self._seen, self._until = b"", b""
                 self._changed.notify_all()

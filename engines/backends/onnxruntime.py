@@ -50,10 +50,10 @@ def probe(device: str) -> Probe:
     versions = {"onnxruntime": str(onnxruntime.__version__)}
     if device == "cpu":
         return ready(versions)
-    from engines.backends import onnxruntime_cuda
+    from engines.backends import onnxruntime_needs
 
-    versions |= onnxruntime_cuda.linked_versions(onnxruntime)
-    if (trouble := onnxruntime_cuda.trouble(onnxruntime, 0)) is not None:
+    versions |= onnxruntime_needs.linked_versions(onnxruntime)
+    if (trouble := onnxruntime_needs.trouble(onnxruntime, 0)) is not None:
         return unavailable(*trouble, versions)
     answer = ready(versions)
     answer["gpus"] = cuda.gpus()

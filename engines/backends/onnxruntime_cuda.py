@@ -1,15 +1,12 @@
-"""ONNX Runtime's CUDA provider: what it needs, and a session on it."""
+"""A session of ONNX Runtime on its CUDA provider."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import glob
-import os
 import re
-import sys
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -18,15 +15,12 @@ from numpy.typing import NDArray
 
 from engines.backends import cuda, onnxruntime_layers, split
 from engines.backends.base import Facts
-from engines.backends.onnxruntime import CPU, CUDA, OnnxRuntime, folders_of, nodes
+from engines.backends.onnxruntime import CPU, CUDA, OnnxRuntime, nodes
+from engines.backends.onnxruntime_needs import trouble
 from engines.worker import inputs
 from engines.worker.failure import MEMORY, WorkerError, first_line
 
-INSTALL = "python -m pip uninstall -y onnxruntime; python -m pip install onnxruntime-gpu"
 DEVICE = "cuda"  # as ONNX Runtime's bindings call it
-TENSORRT = "TensorrtExecutionProvider"
-# What the TensorRT provider links, of ONNX Runtime 1.31 as readelf shows it.
-TENSORRT_LIBRARY = "libnvinfer.so.10"
 # Options of the CUDA provider that are not the user's to set, and what is instead.
 OURS = {
     "device_id": "choose it with the option gpu",
@@ -36,6 +30,7 @@ OURS = {
     "user_compute_stream": "the stream is the one that is measured",
 }
 # How ONNX Runtime words its refusals, 1.23 to 1.32.
+NO_CONVOLUTION = "Failed to initialize CUDNN Frontend"
 NODES_ON_CPU = "nodes that are assigned to the default CPU EP"
 UNKNOWN_OPTION = re.compile(r'Unknown provider option: "([^"]*)"')
 WRONG_VALUE = re.compile(r'Failed to parse provider option "([^"]*)"')
@@ -45,72 +40,6 @@ WANTED_BYTES = re.compile(r"(?:requested buffer of size|requested bytes of) (\d+
 REPLAY_ERROR = 0.01
 FLOAT32_BYTES = 4
 GIB = 1 << 30
-
-
-def linked_versions(ort: Any) -> dict[str, str]:
-    """The CUDA that `ort` was built for, and whether its TensorRT provider finds its library."""
-    found = {"cuda": str(ort.cuda_version)} if ort.cuda_version else {}
-    if TENSORRT in ort.get_available_providers():
-        there = loads(TENSORRT_LIBRARY)
-        found["tensorrt provider"] = (
-            TENSORRT_LIBRARY if there else f"needs {TENSORRT_LIBRARY}, not found"
-        )
-    return found
-
-
-def trouble(ort: Any, index: int) -> tuple[str, str] | None:
-    """Why this ONNX Runtime can't use GPU `index`, and what to do; None where it can.
-
-    The libraries of the CUDA provider are loaded on the way, so that it finds them.
-    """
-    if (problem := cuda.problem(ort.cuda_version or None, index)) is not None:
-        return problem
-    if CUDA not in ort.get_available_providers():
-        hidden = folders_of("onnxruntime-gpu")
-        behind = f" and hides onnxruntime-gpu in {min(hidden)}" if hidden else ""
-        return f"onnxruntime {ort.__version__} has no CUDA provider{behind}", INSTALL
-    if (missing := missing_library(str(ort.cuda_version))) is not None:
-        library, package = missing
-        return f"the CUDA provider needs {library}", f"python -m pip install {package}"
-    return None
-
-
-def missing_library(built_for: str) -> tuple[str, str] | None:
-    """Load what the CUDA provider needs; the first library not found and its package, if any.
-
-    `built_for` is the provider's CUDA version, such as "13.0". ONNX Runtime's own `preload_dlls`
-    looks for NVIDIA's packages beside itself alone, this on the whole import path.
-    """
-    major = int(built_for.partition(".")[0])
-    # Until CUDA 12 NVIDIA's packages name it. The cuFFT of a CUDA is one major version behind.
-    suffix = "" if major >= 13 else f"-cu{major}"
-    needed = {
-        f"libcublasLt.so.{major}": f"nvidia-cublas{suffix}",
-        f"libcublas.so.{major}": f"nvidia-cublas{suffix}",
-        f"libcudart.so.{major}": f"nvidia-cuda-runtime{suffix}",
-        "libcurand.so.10": f"nvidia-curand{suffix}",
-        f"libcufft.so.{major - 1}": f"nvidia-cufft{suffix}",
-        f"libnvrtc.so.{major}": f"nvidia-cuda-nvrtc{suffix}",
-        "libcudnn.so.9": f"nvidia-cudnn-cu{major}",
-    }
-    # Builds for CUDA 13 load cuFFT where a model has a Fourier transform, and cuDNN loads NVRTC
-    # where it compiles a kernel: this model runs without either.
-    optional = {f"libnvrtc.so.{major}"} | ({f"libcufft.so.{major - 1}"} if major >= 13 else set())
-    for library, package in needed.items():
-        if not loads(library) and library not in optional:
-            return library, package
-    return None
-
-
-def loads(library: str) -> bool:
-    """Load `library` of one of NVIDIA's packages, or else of the system; whether it was found."""
-    folders = (os.path.join(glob.escape(folder), "nvidia", "*", "lib") for folder in sys.path)
-    found = [path for one in folders for path in sorted(glob.glob(os.path.join(one, library)))]
-    for path in (*found, library):
-        with suppress(OSError):
-            ctypes.CDLL(path)
-            return True
-    return False
 
 
 def provider_options(text: str) -> dict[str, str]:
@@ -139,6 +68,12 @@ def worded(error: Exception) -> WorkerError | None:
         return WorkerError(
             f"ONNX Runtime's CUDA provider does not take that value of {found[1]}",
             "correct it in provider_options",
+            kind="usage",
+        )
+    if NO_CONVOLUTION in text:
+        return WorkerError(
+            "cuDNN has no convolution for these options of the CUDA provider",
+            "leave prefer_nhwc off, and fuse_conv_bias out of provider_options",
             kind="usage",
         )
     if isinstance(error, WorkerError) or not MEMORY.search(text):
@@ -277,6 +212,8 @@ class CudaSession(OnnxRuntime):
             "arena_extend_strategy": "kSameAsRequested",
             "cudnn_conv_algo_search": chosen["cudnn_conv_algo_search"],
             "prefer_nhwc": "1" if chosen["prefer_nhwc"] else "0",
+            # cuDNN adds the bias in the convolution's kernel in this order only.
+            "fuse_conv_bias": "1" if chosen["prefer_nhwc"] else "0",
             # Off, it takes the tensor cores from FP16 convolutions as well.
             "use_tf32": "0" if self.job.precision == "fp32" else "1",
             "enable_cuda_graph": "1" if graph else "0",
@@ -376,6 +313,7 @@ class CudaSession(OnnxRuntime):
             "cuda_graph": self.job.options["cuda_graph"] and not self._refused,
             "use_tf32": in_force.get("use_tf32") == "1",
             "prefer_nhwc": in_force.get("prefer_nhwc") == "1",
+            "fuse_conv_bias": in_force.get("fuse_conv_bias") == "1",
             "cudnn_conv_algo_search": in_force.get("cudnn_conv_algo_search", "unknown"),
         }
         return found | ({"cuda_graph_refused": self._refused} if self._refused else {})

@@ -13,6 +13,7 @@ import sys
 NAMES = (
     "start_up",
     "line",
+    "keys",
     "million",
     "isolation",
     "switch",

@@ -1,0 +1,73 @@
+"""Writes docs/gallery.md: every screen of the app in its states, as the tests have seen them.
+
+The pictures are the tests' own snapshots, so that none of them can be out of date. `make gallery`
+draws them anew where a screen has changed, and then writes the page.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "gallery.md"
+SNAPSHOTS = Path("tests/tui/__snapshots__")
+
+# Sections of captions and snapshots; the bench first, then what it opens.
+GALLERY: dict[str, dict[str, str]] = {
+    "The bench": {
+        "at the start": "test_app_looks/test_bench[empty-120x40]",
+        "at the start, 80×24": "test_app_looks/test_bench[empty-80x24]",
+        "while a run goes": "test_app_looks/test_bench[running-120x40]",
+        "while a run goes, 80×24": "test_app_looks/test_bench[running-80x24]",
+        "after a run": "test_app_looks/test_bench[complete-120x40]",
+        "after a run, 80×24": "test_app_looks/test_bench[complete-80x24]",
+        "a run that was disturbed": "test_app_looks/test_bench[disturbed-120x40]",
+        "engines that failed": "test_app_looks/test_bench[broken-120x40]",
+        "light": "test_app_looks/test_bench_in_another_theme[infer-light]",
+        "in the terminal's 16 colours": "test_app_looks/test_bench_in_another_theme[ansi-dark]",
+        "in ASCII": "test_app_looks/test_bench_in_ascii",
+    },
+    "By turns": {
+        "while it goes": "test_turns_looks/test_turns[going-120x40]",
+        "after it": "test_turns_looks/test_turns[over-120x40]",
+        "verdicts within the run": "test_turns_looks/test_verdicts_within_a_run[120x40]",
+    },
+    "Builds": {
+        "engines that need one": "test_build_looks/test_engines_that_need_builds",
+        "the dialog": "test_build_looks/test_build_dialog[120x40]",
+        "builds that go and wait": "test_build_looks/test_builds[120x40]",
+    },
+    "Dialogs and details": {
+        "precisions": "test_app_looks/test_dialogs[p]",
+        "batch sizes": "test_app_looks/test_dialogs[n]",
+        "how to measure": "test_app_looks/test_dialogs[i]",
+        "an engine's options": "test_app_looks/test_dialogs[enter]",
+        "everything of one entry": "test_app_looks/test_details",
+        "what disturbed it": "test_app_looks/test_details_of_what_disturbed_it[120x40]",
+    },
+    "Frontier": {
+        "with a limit": "test_frontier_looks/test_frontier[with-limit-120x40]",
+    },
+    "Times by layer": {
+        "of a model": "test_layers_looks/test_layers_of_a_model[120x40]",
+        "while they are timed": "test_layers_looks/test_layers_while_they_are_timed",
+    },
+}
+
+
+def page() -> str:
+    """The text of docs/gallery.md; a snapshot that is not there is a KeyError with its name."""
+    parts = ["# Gallery\n\nWhat the app draws, screen by screen; `make gallery` made this page.\n"]
+    for title, pictures in GALLERY.items():
+        parts.append(f"\n## {title}\n")
+        for caption, name in pictures.items():
+            path = SNAPSHOTS / f"{name}.svg"
+            if not (ROOT / path).exists():
+                raise KeyError(f"no snapshot {path}: run `make gallery`, or correct its name")
+            parts.append(f"\n{caption}:\n\n![{title}, {caption}]({quote(f'../{path}')})\n")
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
