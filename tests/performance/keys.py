@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from engines.backends import cuda
 from tests.performance.common import COMMAND, SSH, own_folders, row
 from tests.terminal import Terminal
 
@@ -23,7 +24,9 @@ SECONDS = 60.0
 # Between two presses; not of one length, so that they fall everywhere between two frames.
 PAUSE_S = (0.1, 0.4)
 LIMITS_MS = {50: "", 99: "at most 50 ms", 100: "at most 100 ms"}
-DOWN, UP = ("j", b"onnxruntime 1."), ("k", b"torch 2.")
+# From PyTorch on the CPU to PyTorch on a GPU, and back.
+DOWN = ("j", b"NVIDIA" if cuda.problem() else b", cuda ")
+UP = ("k", b"torch 2.")
 
 PLAN = """
 schema = 1
@@ -69,8 +72,7 @@ def pressed(environment: dict[str, str], plan: Path, seconds: float) -> tuple[li
     order = random.Random(0)
     with Terminal([*COMMAND, "--plan", str(plan)], environment=environment) as terminal:
         terminal.wait_for("4 to run", 60)
-        terminal.press("2", "g", "j")
-        terminal.press("r")
+        terminal.press("2", "r")
         terminal.wait_for("round 2 of", 180)
         app = psutil.Process(terminal.process.pid)
         memory = app.memory_info().rss

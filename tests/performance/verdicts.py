@@ -159,7 +159,9 @@ def one_live(
         for engine in sides.values():
             engine.warm_up()
         single = [sides[name].take(seconds=SINGLE_S) for name in names[:2]]
-        sides["slowed"].slow_down((SLOWER - 1) * float(np.median(single[0])))
+        # Of a block as the turns have it: alone an engine may be faster by more than that.
+        first = sides[names[0]].take(seconds=PLAN.block_seconds, rewarm_seconds=REWARM_S)
+        sides["slowed"].slow_down((SLOWER - 1) * float(np.median(first)))
         blocks: dict[str, list[Floats]] = {name: [] for name in sides}
         for _ in range(PLAN.blocks):
             for name in order.sample(sorted(sides), len(sides)):
