@@ -1,6 +1,7 @@
 """For tests on a real GPU: `make test-gpu`, or `python -m pytest -m gpu`.
 
-TensorRT may live in an interpreter of its own: INFER_TUI_TEST_TENSORRT names it.
+TensorRT may live in an interpreter of its own: INFER_TUI_TEST_TENSORRT names it. Where there are
+several GPUs, `-n 4` gives each of four processes one of them.
 """
 
 from __future__ import annotations
@@ -13,11 +14,18 @@ import pytest
 
 from engines import paths
 from engines.backends import cuda
+from engines.gpus import Gpus
 from engines.probing import probe
 from engines.registry import Availability
+from tests.gpu.support import take_a_gpu_of_its_own
 
 OWN_TENSORRT = "INFER_TUI_TEST_TENSORRT"
 ENVIRONMENT = "trt"
+
+
+# Before CUDA is asked anything in this process.
+with Gpus() as found:
+    take_a_gpu_of_its_own(os.environ, len(found.facts()))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
