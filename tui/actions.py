@@ -67,6 +67,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("app", "Everywhere"),
     Scope("bench", "Bench", ("app",)),
     Scope("engines", "2 Engines", ("app", "bench", "list")),
+    Scope("latency", "4 Latency", ("app", "bench")),
+    Scope("histogram", "5 Histogram", ("app", "bench")),
     Scope("results", "6 Results", ("app", "bench", "list")),
     Scope("list", "Lists and tables", ("app",)),
     Scope("page", "Model, log, compare and help screens", ("app", "list")),
@@ -141,6 +143,18 @@ ACTIONS: tuple[Action, ...] = (
            "Select the engine under the cursor, or leave it out", 0),
     Action("engines.options", "enter", "screen.options", "options",
            "Set the options of the engine under the cursor", 10),
+    Action("latency.closer", "plus,equals_sign,right", "screen.time_span(1)", "time span",
+           "Show only the last seconds in the plot: 60, 10, 2", 0, key_text="- +"),
+    Action("latency.wider", "minus,left", "screen.time_span(-1)", "wider",
+           "Show more of the last seconds in the plot, up to all"),
+    Action("latency.axis", "L", "screen.change_axis(4)", "log axis",
+           "Change the latency axis of panel 4 between linear and logarithmic", 5),
+    Action("histogram.view", "v,right", "screen.change_view(1)", "view",
+           "Show the next of histogram, percentile curve, boxes and speed-ups", 0),
+    Action("histogram.previous", "V,left", "screen.change_view(-1)", "view before",
+           "Show the one before of histogram, percentile curve, boxes and speed-ups"),
+    Action("histogram.axis", "L", "screen.change_axis(5)", "log axis",
+           "Change the axis of panel 5 between linear and logarithmic", 5),
     Action("results.plot", "space", "screen.plot_entry", "plot",
            "Show the entry under the cursor in the plots, or leave it out", 0),
     Action("results.details", "enter", "screen.details", "details",
@@ -228,6 +242,7 @@ def of(scope: str) -> tuple[Action, ...]:
 
 _SHOWN_KEYS = {
     "question_mark": "?", "slash": "/", "pageup": "page up", "pagedown": "page down",
+    "plus": "+", "minus": "-", "equals_sign": "=",
     "up": "↑", "down": "↓", "left": "←", "right": "→", "escape": "esc",
 }  # fmt: skip
 
@@ -235,6 +250,11 @@ _SHOWN_KEYS = {
 def shown_key(key: str) -> str:
     """A key's name as a reader knows it."""
     return _SHOWN_KEYS.get(key, key)
+
+
+def first_key(action: Action, keymap: Mapping[str, str]) -> str:
+    """The key of `action` to tell a reader: the first, as the user's keymap has it."""
+    return shown_key(keymap.get(action.id, action.keys).split(",")[0].strip())
 
 
 def bindings(*scopes: str) -> list[BindingType]:

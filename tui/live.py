@@ -33,7 +33,7 @@ from engines.plan import EngineSpec, RunPlan
 from engines.results import EngineResult, Status
 from engines.statistics import DecimatedSeries, LatencyHistogram, sample_floor
 from tui.jobs import Clock, LiveJob, LiveJobs
-from tui.recent import RecentWindow
+from tui.recent import LatestSeries, RecentWindow
 
 Floats = NDArray[np.float64]
 State = Literal[
@@ -59,6 +59,8 @@ State = Literal[
 
 # Twice the columns of dots in the widest plot that a 200-column terminal has room for.
 SERIES_COLUMNS = 512
+# How much of the end of a run the plot over time can show in place of all of it, in seconds.
+LAST_S = (60.0, 10.0, 2.0)
 
 _STATE_OF_PHASE: dict[Phase, State] = {
     "starting": "preparing",
@@ -113,6 +115,9 @@ class LiveEntry:
     series: DecimatedSeries = field(default_factory=lambda: DecimatedSeries(SERIES_COLUMNS))
     histogram: LatencyHistogram = field(default_factory=LatencyHistogram)
     recent: RecentWindow = field(default_factory=RecentWindow)
+    latest: tuple[LatestSeries, ...] = field(
+        default_factory=lambda: tuple(LatestSeries(one, SERIES_COLUMNS) for one in LAST_S)
+    )
 
     @property
     def disturbed(self) -> tuple[tuple[float, float], ...]:
@@ -153,6 +158,12 @@ class LiveEntry:
     def p99_ms(self) -> float | None:
         return self.percentile(99)
 
+    def points(self, last_s: float | None = None) -> tuple[Floats, Floats, Floats]:
+        """Times in seconds, smallest and largest latencies in ms: of all, or of one of LAST_S."""
+        if last_s is None:
+            return self.series.points()
+        return next(one for one in self.latest if one.seconds == last_s).points()
+
     def add(self, latencies_ms: Floats, start_s: float, *, measured: bool) -> None:
         """Take a block of latencies whose first inference began `start_s` after warm-up did.
 
@@ -164,7 +175,10 @@ class LiveEntry:
         if measured and self.measuring_since is None:
             self.measuring_since = start_s
         passed_s = np.cumsum(latencies_ms) / 1000.0
-        self.series.add(start_s + passed_s - latencies_ms / 1000.0, latencies_ms)
+        times_s = start_s + passed_s - latencies_ms / 1000.0
+        self.series.add(times_s, latencies_ms)
+        for latest in self.latest:
+            latest.add(times_s, latencies_ms)
         self.recent.add(latencies_ms)
         self.elapsed_s = start_s + float(passed_s[-1])
         self.last_ms = float(latencies_ms[-1])

@@ -1,4 +1,4 @@
-"""The last stretch of a series of latencies, thinned out to what a sparkline can show."""
+"""The end of a series of latencies, thinned out to what a sparkline or a plot can show."""
 
 from __future__ import annotations
 
@@ -68,3 +68,42 @@ class RecentWindow:
         means = self._means[-self._first % group :]
         starts = np.arange(0, len(means), group)
         return np.asarray(np.add.reduceat(means, starts) / np.diff([*starts, len(means)]))
+
+
+class LatestSeries:
+    """The smallest and largest latency of each stretch of the last `seconds`.
+
+    There are `columns` stretches in that time, at whole multiples of their length, so that what
+    was drawn of one stays as it was while time goes on. Memory never grows.
+    """
+
+    def __init__(self, seconds: float, columns: int) -> None:
+        self.seconds = seconds
+        self._stretch_s = seconds / columns
+        # One more than fit: the first and the last are parts of a stretch.
+        slots = columns + 1
+        # Which stretch, counted from time zero, each slot of the ring holds.
+        self._held: NDArray[np.int64] = np.full(slots, -1, dtype=np.int64)
+        self._low: Floats = np.full(slots, np.inf)
+        self._high: Floats = np.full(slots, -np.inf)
+
+    def add(self, times_s: Floats, latencies_ms: Floats) -> None:
+        """Take latencies in ms with their times in seconds, from zero on, both finite."""
+        stretches = np.floor(times_s / self._stretch_s).astype(np.int64)
+        recent = stretches > stretches.max(initial=-1) - len(self._held)
+        stretches, latencies_ms = stretches[recent], latencies_ms[recent]
+        slots = stretches % len(self._held)
+        over = self._held[slots] < stretches
+        self._held[slots[over]] = stretches[over]
+        self._low[slots[over]], self._high[slots[over]] = np.inf, -np.inf
+        current = self._held[slots] == stretches
+        np.minimum.at(self._low, slots[current], latencies_ms[current])
+        np.maximum.at(self._high, slots[current], latencies_ms[current])
+
+    def points(self) -> tuple[Floats, Floats, Floats]:
+        """Start (s), smallest and largest latency (ms) of each stretch that has any, in order."""
+        newest = int(self._held.max())
+        used = np.flatnonzero((self._held >= 0) & (self._held > newest - len(self._held)))
+        used = used[np.argsort(self._held[used])]
+        starts = np.asarray(self._held[used] * self._stretch_s, dtype=np.float64)
+        return starts, self._low[used], self._high[used]

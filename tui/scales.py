@@ -10,10 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from engines.statistics import Box
 
 Floats = NDArray[np.float64]
 # For each unit from the largest on: from what value on, its name, and the factor into it.
@@ -29,19 +32,29 @@ LOG_SPREAD = 8.0
 SHORTEST_MS = 1e-9
 LONGEST_MS = 1e12
 
+# A logarithmic axis whose ends differ by less than this factor has the limits and ticks of a
+# linear one, from which it hardly differs: powers of ten are too coarse for it.
+_NARROW = 2.0
+
+# How many nines the p50 has on a scale of percentiles.
+NINES_OF_P50 = math.log10(2.0)
+
 _ROUND = (1.0, 2.0, 5.0)
 _ROUND_LIMITS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _LATENCY_UNITS = ((1e4, "s", 1e-3), (1.0, "ms", 1.0), (0.0, "µs", 1e3))
 _RATE_UNITS = ((1e7, "M/s", 1e-6), (1e4, "k/s", 1e-3), (0.0, "/s", 1.0))
+_RATIO_UNITS = ((0.0, "x", 1.0),)
 _TIME_UNITS = ((7200.0, "h", 1 / 3600), (180.0, "min", 1 / 60), (2.0, "s", 1.0), (0.0, "ms", 1e3))
 
 
 class Distribution(Protocol):
-    """What a histogram is drawn from; `engines` has it as LatencyHistogram."""
+    """What is drawn of an engine's latencies; `engines.statistics` has it as LatencyHistogram."""
 
     @property
     def n(self) -> int: ...
     def quantile(self, q: float, /) -> float: ...
+    def quantiles(self, shares: ArrayLike, /) -> Floats: ...
+    def box(self) -> Box: ...
     def counts_between(self, low: float, high: float, bins: int, /) -> NDArray[Any]: ...
 
 
@@ -92,14 +105,23 @@ def _scale(low: float, high: float, most_ticks: int, units: Units, *, log: bool)
     low, high = _ordered(low, high)
     if log:
         low = max(low, SHORTEST_MS)
-        low, high = _round_down(low), _round_up(max(high, low * 1.001))
+        high = max(high, low * 1.001)
+    if log and high >= _NARROW * low:
+        low, high = _round_down(low), _round_up(high)
         ticks = _log_ticks(low, high, most_ticks)
     else:
         step = round_step(high - low, max(most_ticks, 1) * 2)
-        low, high = math.floor(low / step) * step, math.ceil(high / step - 1e-9) * step
+        bottom = math.floor(low / step) * step
+        low, high = low if log and not bottom else bottom, math.ceil(high / step - 1e-9) * step
         ticks = _linear_ticks(low, high, most_ticks)
     unit, factor = _unit(high, units)
     return Scale(low, high, log, ticks, _labels(ticks, factor), unit, factor)
+
+
+def ratio_scale(low: float, high: float, most_ticks: int, *, log: bool = False) -> Scale:
+    """A scale of ratios that holds 1 and `low`..`high`; a linear one begins at zero."""
+    low, high = min(low, 1.0), max(high, 1.0)
+    return _scale(low if log else 0.0, high, most_ticks, _RATIO_UNITS, log=log)
 
 
 def time_scale(end_s: float, most_ticks: int) -> Scale:
@@ -111,6 +133,31 @@ def time_scale(end_s: float, most_ticks: int) -> Scale:
     return Scale(0.0, high, False, ticks, _labels(ticks, factor), unit, factor)
 
 
+def before_end_scale(span_s: float, most_ticks: int) -> Scale:
+    """A scale of time from `span_s` or a little more before an end, which is zero, to that end.
+
+    The unit stands at its beginning, in the labels themselves.
+    """
+    whole = time_scale(span_s, most_ticks)
+    before = [f"-{label}" for label in whole.labels[:0:-1]]
+    labels = (f"{before[0]} {whole.unit}", *before[1:], "end")
+    ticks = tuple(-tick for tick in reversed(whole.ticks))
+    return Scale(-whole.high, 0.0, False, ticks, labels, "", whole.factor)
+
+
+def percentile_scale(nines: float) -> Scale:
+    """A scale from the p50 up, on which each further nine takes as much room as the one before.
+
+    A percentile's place is how many nines it has, -log10(1 - share), so that the tail opens up: 1
+    for the p90, 2 for the p99, 3 for the p99.9. It ends at or half a nine after `nines`, and never
+    before the p90.
+    """
+    high = max(math.ceil(2 * nines - 1e-9) / 2, 1.0)
+    marked = (NINES_OF_P50, *(float(count) for count in range(1, math.floor(high) + 1)))
+    labels = ("p50", "p90", *(f"p{100 - 100 * 10.0**-one:.10g}" for one in marked[2:]))
+    return Scale(NINES_OF_P50, high, False, marked, labels, "", 1.0)
+
+
 def line_scale(
     bands: Sequence[tuple[Floats, Floats]], most_ticks: int, *, log: bool | None = None
 ) -> Scale:
@@ -120,20 +167,28 @@ def line_scale(
     hiccup must not flatten everything else. The axis begins at zero unless all lies in its upper
     part, and is logarithmic where the engines' medians differ by more than LOG_SPREAD.
     """
-    tops, middles = [], []
-    for _, high in bands:
+    bottoms, tops, middles = [], [], []
+    for low, high in bands:
         middles.append(float(np.median(high)))
         usual = max(2 * middles[-1], float(np.quantile(high, 0.95)))
         tops.append(min(float(high.max()), usual))
-    top, bottom = max(tops), min(float(low.min()) for low, _ in bands)
+        least = min(middles[-1] / 2, float(np.quantile(low, 0.05)))
+        bottoms.append((float(low.min()), least))
     if log is None:
         log = max(middles) > LOG_SPREAD * min(middles)
+    # To a logarithmic axis a latency of nearly nothing is as far away as a hiccup.
+    top, bottom = max(tops), min(max(pair) if log else pair[0] for pair in bottoms)
+    return level_scale(bottom, top, most_ticks, log=log)
+
+
+def level_scale(low: float, high: float, most_ticks: int, *, log: bool) -> Scale:
+    """An upright latency axis; a linear one begins at zero unless all lies in its upper part."""
     if log:
-        return latency_scale(bottom, top, most_ticks, log=True)
-    if bottom < 0.6 * top:
-        return latency_scale(0.0, top, most_ticks)
-    margin = max(0.0, 0.1 * top - (top - bottom)) / 2
-    return latency_scale(bottom - margin, top + margin, most_ticks)
+        return latency_scale(low, high, most_ticks, log=True)
+    if low < 0.6 * high:
+        return latency_scale(0.0, high, most_ticks)
+    margin = max(0.0, 0.1 * high - (high - low)) / 2
+    return latency_scale(low - margin, high + margin, most_ticks)
 
 
 def histogram_scale(
@@ -195,16 +250,21 @@ def _linear_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
 
 
 def _log_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
-    """1, 2 and 5 of every decade where they fit, or 1 and 3, or 1, or the two ends."""
+    """1, 2 and 5 of every decade where they fit, or 1 and 3, or 1, or the two ends.
+
+    Within a decade, where there may be one of them or none, the ticks are those of a linear axis.
+    """
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     within: tuple[float, ...] = ()
-    for digits in ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
+    for digits in (_ROUND, (1.0, 3.0), (1.0,)):
         ticks = (digit * 10.0**power for power in powers for digit in digits)
         within = tuple(tick for tick in ticks if low * 0.999999 <= tick <= high * 1.000001)
         if len(within) <= max(most, 2):
             break
     if len(within) > most:
         within = within[:: math.ceil(len(within) / max(most, 1))]
+    if len(within) < 3 and high < 10 * low:
+        return max(within, _linear_ticks(low, high, most), key=len)
     return within if len(within) > 1 else (low, high)
 
 
@@ -225,6 +285,8 @@ def _labels(ticks: tuple[float, ...], factor: float) -> tuple[str, ...]:
             for digits in range(9)
             if all(abs(round(value, digits) - value) < 1e-4 * gaps[0] for value in values)
         ),
-        9,
+        None,
     )
+    if decimals is None:
+        return tuple(f"{value:.10g}" for value in values)
     return tuple(f"{value:.{decimals}f}" for value in values)

@@ -12,7 +12,7 @@ from engines.statistics.comparison import (
     compare,
     judge,
 )
-from engines.statistics.live import DecimatedSeries, LatencyHistogram
+from engines.statistics.live import Box, DecimatedSeries, LatencyHistogram
 from engines.statistics.percentiles import (
     PERCENTILES,
     Percentile,
@@ -26,6 +26,7 @@ from engines.statistics.summary import Outliers, Summary, median_half_width, sum
 __all__ = [
     "MIN_BLOCKS",
     "PERCENTILES",
+    "Box",
     "Comparison",
     "DecimatedSeries",
     "LatencyHistogram",

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engines.statistics.samples import Floats, checked
+from engines.statistics.summary import MILD, SEVERE
 
 _FLOOR_MS = 1e-3  # one microsecond: no inference is faster
 _CEILING_MS = 1e6  # one thousand seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What a box plot shows, in ms: quartiles by nearest rank, whiskers, and counts beyond them.
+
+    The whiskers end at the smallest and the largest sample within Tukey's inner fences, 1.5
+    interquartile ranges beyond the quartiles. Outliers are counted as `Outliers` counts them:
+    `mild` ones lie beyond the inner fences, `severe` ones beyond 3 interquartile ranges.
+    """
+
+    whisker_low: float
+    first_quartile: float
+    median: float
+    third_quartile: float
+    whisker_high: float
+    mild: int
+    severe: int
 
 
 class LatencyHistogram:
@@ -74,19 +94,49 @@ class LatencyHistogram:
 
         Raises ValueError while there are no samples.
         """
-        if not 0 <= q <= 1:
-            raise ValueError(f"expected a quantile from 0 to 1, found {q:g}")
+        return float(self.quantiles((q,))[0])
+
+    def quantiles(self, shares: ArrayLike) -> Floats:
+        """The latencies in ms at each of `shares` of 0..1, as `quantile` has them, in one pass."""
+        asked = np.asarray(shares, dtype=np.float64)
+        outside = ~((asked >= 0) & (asked <= 1))
+        if outside.any():
+            raise ValueError(f"expected a quantile from 0 to 1, found {asked[outside][0]:g}")
         if not self.n:
             raise ValueError("a histogram without samples has no quantiles")
         # A billionth less, because 0.999 * 1000 comes out above 999.
-        rank = max(1, math.ceil(q * self.n * (1 - 1e-12)))
-        bucket = int(np.searchsorted(np.cumsum(self._counts), rank))
-        if bucket == 0:
-            return self._minimum
-        if bucket == len(self._counts) - 1:
-            return self._maximum
-        middle = math.sqrt(float(self._edges[bucket - 1]) * float(self._edges[bucket]))
-        return min(max(middle, self._minimum), self._maximum)
+        ranks = np.maximum(1, np.ceil(asked * self.n * (1 - 1e-12)))
+        return self._values(np.searchsorted(np.cumsum(self._counts), ranks))
+
+    def box(self) -> Box:
+        """Quartiles, whiskers and outliers, each sample taken for the middle of its bucket.
+
+        Raises ValueError while there are no samples.
+        """
+        first, median, third = self.quantiles((0.25, 0.5, 0.75)).tolist()
+        used = np.flatnonzero(self._counts)
+        values, counts = self._values(used), self._counts[used]
+        beyond, spread = np.maximum(first - values, values - third), third - first
+        inside = values[beyond <= MILD * spread]
+        severe = int(counts[beyond > SEVERE * spread].sum())
+        return Box(
+            whisker_low=float(inside[0]),
+            first_quartile=first,
+            median=median,
+            third_quartile=third,
+            whisker_high=float(inside[-1]),
+            mild=int(counts[beyond > MILD * spread].sum()) - severe,
+            severe=severe,
+        )
+
+    def _values(self, buckets: NDArray[np.intp]) -> Floats:
+        """What the samples of `buckets` are taken for: middles, within the smallest and largest."""
+        last = len(self._counts) - 1
+        inside = np.clip(buckets, 1, last - 1)
+        values = np.sqrt(self._edges[inside - 1] * self._edges[inside])
+        values[buckets == 0] = self._minimum
+        values[buckets == last] = self._maximum
+        return np.clip(values, self._minimum, self._maximum)
 
     def counts_between(self, low_ms: float, high_ms: float, bins: int) -> Floats:
         """How many samples are in each of `bins` equal bins from `low_ms` to `high_ms`.

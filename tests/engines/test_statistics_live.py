@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engines.statistics import DecimatedSeries, LatencyHistogram, nearest_rank
+from engines.statistics import DecimatedSeries, LatencyHistogram, nearest_rank, summarise
 
 in_range = st.lists(st.floats(min_value=1e-3, max_value=9.9e5), min_size=1, max_size=200)
 
@@ -63,6 +63,49 @@ class TestLatencyHistogram:
         assert histogram.quantile(0.5) == pytest.approx(1.0, rel=0.001)
         assert histogram.quantile(1) == 5e9
 
+    def test_many_quantiles_in_one_pass_are_each_the_same(self) -> None:
+        histogram = LatencyHistogram()
+        histogram.add(np.random.default_rng(3).lognormal(1, 1, 999))
+        shares = [0.0, 0.5, 0.001, 0.999, 1.0]
+        one_by_one = [histogram.quantile(one) for one in shares]
+        assert histogram.quantiles(shares).tolist() == one_by_one
+
+    def test_a_box_is_that_of_the_exact_samples(self) -> None:
+        samples = np.random.default_rng(4).lognormal(1, 0.3, 5001)
+        histogram = LatencyHistogram()
+        histogram.add(samples)
+        box, outliers = histogram.box(), summarise(samples).outliers
+        exact = sorted(samples)
+        quartiles = [exact[nearest_rank(5001, one) - 1] for one in (25, 50, 75)]
+        found = [box.first_quartile, box.median, box.third_quartile]
+        assert found == pytest.approx(quartiles, rel=0.0006)
+        _, low, high, _ = outliers.fences_ms
+        assert box.whisker_low == pytest.approx(samples[samples >= low].min(), rel=0.003)
+        assert box.whisker_high == pytest.approx(samples[samples <= high].max(), rel=0.003)
+        # A bucket of 0.1 % lies on one side of a fence as a whole.
+        assert outliers.mild > 50
+        assert outliers.severe > 5
+        assert box.mild == pytest.approx(outliers.mild, abs=3)
+        assert box.severe == pytest.approx(outliers.severe, abs=3)
+
+    @settings(deadline=None, max_examples=50)
+    @given(in_range)
+    def test_the_parts_of_a_box_are_in_order(self, samples: list[float]) -> None:
+        histogram = LatencyHistogram()
+        histogram.add(samples)
+        box = histogram.box()
+        parts = [box.whisker_low, box.first_quartile, box.median, box.third_quartile]
+        parts = [min(samples), *parts, box.whisker_high, max(samples)]
+        assert parts == sorted(parts)
+        assert 0 <= box.mild + box.severe <= len(samples) / 2
+
+    def test_samples_that_are_all_equal_are_a_box_without_outliers(self) -> None:
+        histogram = LatencyHistogram()
+        histogram.add(np.full(40, 5.0))
+        box = histogram.box()
+        assert (box.whisker_low, box.whisker_high) == (5.0, 5.0)
+        assert (box.mild, box.severe) == (0, 0)
+
     def test_counts_for_drawing_are_shared_out_by_length(self) -> None:
         rng = np.random.default_rng(1)
         samples = rng.uniform(1.0, 2.0, 100_000)
@@ -109,6 +152,8 @@ class TestLatencyHistogram:
         assert histogram.mean is None
         with pytest.raises(ValueError, match="without samples"):
             histogram.quantile(0.5)
+        with pytest.raises(ValueError, match="without samples"):
+            histogram.box()
 
     @pytest.mark.parametrize("sample", [math.nan, math.inf, -1.0])
     def test_a_hostile_block_is_refused_whole(self, sample: float) -> None:

@@ -19,6 +19,8 @@ HOMES = {
     "app": InferTuiApp,
     "bench": bench.BenchScreen,
     "engines": bench.BenchScreen,
+    "latency": bench.BenchScreen,
+    "histogram": bench.BenchScreen,
     "results": bench.BenchScreen,
     "list": panel.RowsView,
     "page": model.ModelScreen,

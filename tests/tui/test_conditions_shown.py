@@ -16,7 +16,7 @@ from tests.engines.nvml_stand_in import UUID, StandIn
 from tui.cli import main
 from tui.live import LiveEntry, LiveRun
 from tui.screens.details import detail_lines
-from tui.widgets.results import _state, explanation
+from tui.widgets.results import explanation, state_of
 from tui.widgets.telemetry import _throttled
 
 SPEC = EngineSpec(engine="tensorrt", device="cuda", precision="fp16")
@@ -71,7 +71,7 @@ def details(**changes) -> str:
 )
 def test_the_gravest_verdict_is_the_badge(verdicts, badge):
     shown = entry(conditions=ConditionsRecord(verdicts=verdicts))
-    assert _state(shown)[0] == badge
+    assert state_of(shown)[0] == badge
     words, tone = explanation(shown)
     assert tone == ("warn" if verdicts else "muted")
     assert all(verdict in words for verdict in verdicts)
@@ -81,7 +81,7 @@ def test_a_failure_is_not_hidden_by_a_verdict():
     shown = entry(
         status="invalid", reason="cosine 0.2", conditions=ConditionsRecord(verdicts=("THROTTLED",))
     )
-    assert _state(shown)[0] == "✗ INVALID"
+    assert state_of(shown)[0] == "✗ INVALID"
     assert "cosine 0.2" in explanation(shown)[0]
 
 
@@ -106,7 +106,7 @@ def test_an_entry_whose_energy_is_read_says_so():
     live.apply(RunStarted(RunPlan(engines=(SPEC,)), ("tensorrt",), "id"))
     live.apply(JobStarted("b", "benchmark", "tensorrt", 0))
     live.apply(Progress("b", "reading the energy"))
-    assert _state(live.entries[0])[0] == "▶ energy"
+    assert state_of(live.entries[0])[0] == "▶ energy"
 
 
 def test_the_telemetry_panel_names_what_holds_the_clock_down():

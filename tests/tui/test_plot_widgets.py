@@ -264,9 +264,15 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return writes
 
 
-@pytest.mark.parametrize("medians", [CPU, GPU])
+@pytest.mark.parametrize(
+    ("medians", "view", "span"), [(CPU, 0, 0), (GPU, 0, 0), (CPU, 1, 1), (GPU, 2, 2), (GPU, 3, 3)]
+)
 async def test_two_live_plots_at_2_hz_send_little(
-    medians: tuple[float, ...], sent: list[int], capsys: pytest.CaptureFixture[str]
+    medians: tuple[float, ...],
+    view: int,
+    span: int,
+    sent: list[int],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     feeder = Feeder(medians)
     feeder.whole(0)
@@ -277,6 +283,8 @@ async def test_two_live_plots_at_2_hz_send_little(
     async with app.run_test(size=(120, 40)) as pilot:
         feeder.block(2, 0.1)
         app.show(feeder.run)
+        app.latency.change_span(span)
+        app.histogram.change_view(view)
         await pilot.pause()
         sent.clear()
         for _ in range(updates):
@@ -295,8 +303,8 @@ async def test_two_live_plots_at_2_hz_send_little(
         idle = sum(sent)
     with capsys.disabled():
         print(
-            f"\n  both plots, engines at {medians} ms: {per_second:.0f} B/s, "
-            f"{np.median(redraws_ms):.1f} ms of CPU a redraw"
+            f"\n  both plots, view {view}, span {span}, engines at {medians} ms: "
+            f"{per_second:.0f} B/s, {np.median(redraws_ms):.1f} ms of CPU a redraw"
         )
     assert 0 < per_second < MOST_BYTES_PER_SECOND
     assert idle == 0
@@ -332,13 +340,16 @@ async def test_a_costly_plot_rests_while_the_numbers_go_on(monkeypatch: pytest.M
         assert len(drawn) == 3
 
 
+@pytest.mark.parametrize(("view", "span"), [(0, 0), (1, 1), (2, 2), (3, 3)])
 async def test_nothing_is_drawn_or_sent_while_the_run_stays_as_it_was(
-    sent: list[int], monkeypatch: pytest.MonkeyPatch
+    view: int, span: int, sent: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = measured()
     app = PlotApp()
     async with app.run_test(size=(120, 40)) as pilot:
         app.show(run, [0])
+        app.latency.change_span(span)
+        app.histogram.change_view(view)
         await pilot.pause()
         sent.clear()
         for panel in (app.latency, app.histogram):

@@ -7,7 +7,7 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,22 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import tui
-from engines.statistics import DecimatedSeries, LatencyHistogram
+from engines.statistics import DecimatedSeries, LatencyHistogram, nearest_rank, sample_floor
 from tui import plotting
 from tui.palette import Color, engine_glyph
-from tui.plotting import HistogramSeries, LineSeries, Plot, histogram_plot, line_plot
+from tui.plotting import (
+    LEAST_SAMPLES,
+    HistogramSeries,
+    LineSeries,
+    Plot,
+    SpeedUp,
+    box_plot,
+    curve_points,
+    histogram_plot,
+    line_plot,
+    percentile_plot,
+    speed_up_plot,
+)
 from tui.rows import cells, plain
 
 Floats = NDArray[np.float64]
@@ -78,50 +90,93 @@ ANY_FLOAT = st.one_of(
 )
 ANY_ARRAY = st.lists(ANY_FLOAT, max_size=60).map(lambda values: np.array(values, dtype=np.float64))
 ANY_SIZE = st.tuples(st.integers(0, 70), st.integers(0, 20))
+ANY_AXIS = st.sampled_from([None, False, True])
+DISTRIBUTIONS = (histogram_plot, percentile_plot, box_plot)
 
 
 @given(
     series=st.lists(st.tuples(ANY_ARRAY, ANY_ARRAY, ANY_ARRAY, st.none() | ANY_FLOAT), max_size=4),
     size=ANY_SIZE,
     plain_ascii=st.booleans(),
+    log=ANY_AXIS,
+    last_s=st.none() | st.floats(0.1, 1e6),
 )
 @settings(max_examples=150, deadline=None)
 def test_a_line_plot_of_anything_has_the_size_asked_for(
     series: list[tuple[Floats, Floats, Floats, float | None]],
     size: tuple[int, int],
     plain_ascii: bool,
+    log: bool | None,
+    last_s: float | None,
 ) -> None:
-    lines = [LineSeries("●", RED, GREY, *one) for one in series]
-    plot = line_plot(lines, *size, frame=GREY, ascii_only=plain_ascii)
+    shaken = ((0.0, 1.0), (math.nan, math.inf))
+    lines = [LineSeries("●", RED, GREY, *one, shaken) for one in series]
+    plot = line_plot(lines, *size, frame=GREY, ascii_only=plain_ascii, log=log, last_s=last_s)
+    assert [cells(row) for row in plot.rows] == [size[0]] * size[1]
+
+
+@pytest.mark.parametrize("drawing", DISTRIBUTIONS)
+@given(
+    values=st.lists(st.lists(st.floats(0, 1e300), min_size=1, max_size=40), max_size=4),
+    repeated=st.sampled_from([1, 50]),
+    size=ANY_SIZE,
+    plain_ascii=st.booleans(),
+    log=ANY_AXIS,
+)
+@settings(max_examples=80, deadline=None)
+def test_a_distribution_of_anything_has_the_size_asked_for(
+    drawing: Callable[..., Plot],
+    values: list[list[float]],
+    repeated: int,
+    size: tuple[int, int],
+    plain_ascii: bool,
+    log: bool | None,
+) -> None:
+    series = [counted(np.array(one * repeated)) for one in values]
+    plot = drawing(series, *size, frame=GREY, ascii_only=plain_ascii, log=log)
     assert [cells(row) for row in plot.rows] == [size[0]] * size[1]
 
 
 @given(
-    values=st.lists(st.lists(st.floats(0, 1e300), min_size=1, max_size=40), max_size=4),
+    ratios=st.lists(st.none() | ANY_FLOAT, max_size=5),
+    label=st.text("ab 界", max_size=30),
     size=ANY_SIZE,
     plain_ascii=st.booleans(),
+    log=ANY_AXIS,
 )
-@settings(max_examples=150, deadline=None)
-def test_a_histogram_of_anything_has_the_size_asked_for(
-    values: list[list[float]], size: tuple[int, int], plain_ascii: bool
+@settings(max_examples=80, deadline=None)
+def test_bars_of_anything_have_the_size_asked_for(
+    ratios: list[float | None], label: str, size: tuple[int, int], plain_ascii: bool, log: Any
 ) -> None:
-    series = [counted(np.array(one)) for one in values]
-    plot = histogram_plot(series, *size, frame=GREY, ascii_only=plain_ascii)
+    bars = [SpeedUp("●", RED, label, one, "baseline") for one in ratios]
+    plot = speed_up_plot(bars, *size, frame=GREY, ascii_only=plain_ascii, log=log)
     assert [cells(row) for row in plot.rows] == [size[0]] * size[1]
+
+
+@given(points=st.lists(st.tuples(ANY_FLOAT, ANY_FLOAT), max_size=30), line=st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_a_figure_draws_any_points_it_is_given(
+    points: list[tuple[float, float]], line: bool
+) -> None:
+    figure = plotting.Figure(30, 8, None, False)
+    figure.points(points, "braille", RED, line=line)
+    assert [cells(row) for row in figure.rows()] == [30] * 8
 
 
 @pytest.mark.parametrize("size", itertools.product(range(0, 24, 3), range(0, 9)))
 def test_small_sizes_are_drawn_without_axes(size: tuple[int, int]) -> None:
     for plot in (
         line_plot([line(noisy(5.0))], *size),
-        histogram_plot([counted(noisy(5.0))], *size),
+        *(drawing([counted(noisy(5.0))], *size) for drawing in DISTRIBUTIONS),
+        speed_up_plot([SpeedUp("●", RED, "eager", 2.0)], *size),
     ):
         assert [len(row) for row in text(plot)] == [size[0]] * size[1]
 
 
 def test_nothing_to_draw_is_an_empty_plot() -> None:
     assert line_plot([], 20, 6) == Plot([[(" " * 20, None)]] * 6)
-    assert histogram_plot([], 20, 6) == Plot([[(" " * 20, None)]] * 6)
+    for drawing in (*DISTRIBUTIONS, speed_up_plot):
+        assert drawing([], 20, 6) == Plot([[(" " * 20, None)]] * 6)
 
 
 def test_plotext_is_imported_by_one_module_and_only_when_something_is_drawn() -> None:
@@ -131,7 +186,7 @@ def test_plotext_is_imported_by_one_module_and_only_when_something_is_drawn() ->
         for path in folder.rglob("*.py")
         if re.search(r"^\s*(import|from) plotext", path.read_text("utf-8"), re.MULTILINE)
     ]
-    assert importers == ["plotting.py"]
+    assert importers == ["figure.py"]
     code = "import sys, tui.widgets.latency, tui.widgets.histogram; print('plotext' in sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", code],
@@ -334,3 +389,174 @@ def test_many_engines_get_a_row_each_and_no_caption() -> None:
     drawn = "".join(text(plot))
     assert all(engine_glyph(at) in drawn for at in range(8))
     assert len(text(histogram_plot(series, 60, 5))) == 5
+
+
+# The end of a run
+
+
+def test_a_zoom_shows_the_last_seconds_up_to_a_common_end() -> None:
+    long, short = line(np.full(3000, 20.0)), line(np.full(600, 10.0), BLUE, "■")
+    plot = line_plot([long, short], 60, 12, last_s=10.0)
+    assert text(plot)[-1].split() == ["ms", "-10", "s", "-8", "-6", "-4", "-2", "end"]
+    red, blue = ([x for _, x in cells_of(plot, one)] for one in (RED, BLUE))
+    assert max(red) == max(blue) == 59
+    assert min(red) <= 6
+    assert 0.35 < (min(blue) - 5) / 55 < 0.45
+
+
+def test_a_zoom_into_a_run_that_is_shorter_shows_all_of_it() -> None:
+    plot = line_plot([line(np.full(300, 20.0))], 60, 12, last_s=60.0)
+    assert text(plot)[-1].split()[1:3] == ["-3", "s"]
+
+
+def test_a_zoom_has_a_latency_axis_of_its_own_and_its_own_disturbances() -> None:
+    values = np.concatenate([np.full(2000, 90.0), np.full(2000, 20.0)])
+    whole = line(values, measuring_since=1.0, disturbed=((2.0, 3.0), (35.0, 36.0)))
+    plot = line_plot([whole], 60, 12, last_s=10.0)
+    assert plot.scale is not None
+    assert plot.scale.high < 30
+    assert not cells_of(plot, GREY)
+    marks = [x for x, char in enumerate(text(plot)[9]) if char == "!"]
+    assert marks[0] == pytest.approx(5 + 0.5 * 55, abs=2)
+    assert marks[-1] == pytest.approx(5 + 0.6 * 55, abs=2)
+
+
+def test_a_latency_of_nothing_does_not_stretch_a_log_axis() -> None:
+    values = noisy(10.0, 500)
+    values[7] = 0.0
+    plot = line_plot([line(values)], 60, 12, log=True)
+    assert plot.scale is not None
+    assert plot.scale.low > 1.0
+    assert plot.below == 1
+
+
+# Percentile curves
+
+
+@pytest.mark.parametrize(("n", "last"), [(11, 50), (64, 90), (662, 99), (6636, 99.9)])
+def test_a_curve_ends_where_there_are_too_few_samples(n: int, last: float) -> None:
+    assert sample_floor(last) == n
+    nines, _ = curve_points(counted(noisy(10.0, n)).latencies)
+    assert nines[-1] == pytest.approx(-math.log10(1 - last / 100), abs=1 / 32)
+    fewer, _ = curve_points(counted(noisy(10.0, n - 1)).latencies)
+    assert fewer.size < nines.size
+
+
+def test_a_curve_has_the_percentiles_by_nearest_rank() -> None:
+    values = np.sort(np.random.default_rng(5).lognormal(1, 0.5, 70_000))
+    nines, found = curve_points(counted(values).latencies)
+    for percentile in (50, 90, 99, 99.9, 99.99):
+        at = int(np.argmin(np.abs(nines + math.log10(1 - percentile / 100))))
+        exact = values[nearest_rank(len(values), percentile) - 1]
+        assert nines[at] == pytest.approx(-math.log10(1 - percentile / 100))
+        assert found[at] == pytest.approx(exact, rel=0.0006)
+    assert (np.diff(found) >= 0).all()
+
+
+def test_a_percentile_plot_marks_p50_and_p99_on_the_curve() -> None:
+    plot = percentile_plot([counted(noisy(20.0, 7000))], 60, 12)
+    rows = text(plot)
+    assert rows[0].startswith("● eager")
+    assert rows[-1].split() == ["ms", "p50", "p90", "p99", "p99.9"]
+    places = {char: x for row in rows for x, char in enumerate(row) if char in "▾▿"}
+    assert places["▾"] <= 6
+    assert places["▿"] == pytest.approx(rows[-1].index("p99") + 1, abs=1)
+    assert sum(row.count("●") for row in rows) == 2  # its legend and the end of its curve
+
+
+def test_an_engine_with_too_few_samples_has_no_curve() -> None:
+    few, many = counted(noisy(5.0, 10), BLUE, "■"), counted(noisy(20.0))
+    plot = percentile_plot([few, many], 60, 12)
+    assert not cells_of(plot, BLUE)
+    assert percentile_plot([few], 60, 12).scale is None
+
+
+def test_curves_with_a_long_tail_are_drawn_on_a_log_axis_unless_asked_not_to() -> None:
+    values = np.concatenate([noisy(10.0, 980), np.full(20, 400.0)])
+    plots = [percentile_plot([counted(values)], 60, 12, log=log) for log in (None, False)]
+    assert [plot.scale.log for plot in plots if plot.scale] == [True, False]
+
+
+# Box plots
+
+
+def test_a_box_lies_between_its_quartiles_on_the_axis() -> None:
+    series = counted(noisy(20.0, 4000))
+    for height, framed in ((12, True), (5, False)):
+        plot = box_plot([series], 80, height)
+        assert plot.scale is not None
+        box = series.latencies.box()
+        rows = text(plot)
+        middle = rows[2 if framed else 1]
+        values = (box.whisker_low, box.first_quartile, box.median, box.third_quartile)
+        columns = [int(float(plot.scale.place(one)) * 80) for one in values]
+        assert [middle[x] for x in columns] == ["├", "┤", "┃", "├"]
+        assert middle[int(float(plot.scale.place(box.whisker_high)) * 80)] == "┤"
+        assert ("┌" in rows[1]) == framed
+
+
+def test_outliers_are_counted_as_the_result_has_them() -> None:
+    series = counted(noisy(20.0, 4000))
+    box = series.latencies.box()
+    assert box.mild + box.severe > 5
+    assert f"{box.mild + box.severe} outliers" in text(box_plot([series], 80, 12))[0]
+    exact = replace(series, outliers=1)
+    assert text(box_plot([exact], 80, 12))[0].endswith("1 outlier")
+
+
+def test_an_engine_with_too_few_samples_has_no_box() -> None:
+    few = counted(noisy(5.0, LEAST_SAMPLES - 1), BLUE, "■")
+    assert box_plot([few], 60, 12).scale is None
+    enough = counted(noisy(5.0, LEAST_SAMPLES), BLUE, "■")
+    assert box_plot([enough], 60, 12).scale is not None
+
+
+@pytest.mark.parametrize("drawing", [percentile_plot, box_plot])
+def test_distributions_in_plain_ascii_name_their_engine(drawing: Callable[..., Plot]) -> None:
+    drawn = "".join(text(drawing([counted(noisy(0.25), glyph="A")], 60, 12, ascii_only=True)))
+    assert drawn.isascii()
+    assert "A eager" in drawn
+
+
+# Speed-ups
+
+
+def bars(*ratios: float | None, log: bool | None = None, width: int = 70) -> Plot:
+    glyphs = "●■▲◆"
+    speed_ups = [
+        SpeedUp(glyphs[at], at + 1, f"engine {at}", one, "" if at else "baseline")
+        for at, one in enumerate(ratios)
+    ]
+    return speed_up_plot(speed_ups, width, 14, frame=GREY, log=log)
+
+
+def test_a_bar_is_as_long_as_its_speed_up_and_has_its_number() -> None:
+    plot = bars(1.0, 2.0, 4.0)
+    lengths = [len(re.findall("[█▌]", text(plot)[y])) for y in (0, 4, 8)]
+    assert lengths[1] == pytest.approx(2 * lengths[0], abs=1)
+    assert lengths[2] == pytest.approx(4 * lengths[0], abs=2)
+    assert "1.00x baseline" in text(plot)[0]
+    assert "4.00x" in text(plot)[8]
+    assert text(plot)[-1].split() == ["0", "1", "2", "3", "4", "x"]
+
+
+def test_on_a_log_axis_what_is_slower_reaches_to_the_left() -> None:
+    plot = bars(1.0, 0.25, 4.0, log=True)
+    slower, faster = ([text(plot)[y].index("█"), text(plot)[y].rindex("█")] for y in (4, 8))
+    assert slower[1] <= faster[0]
+    assert slower[1] - slower[0] == pytest.approx(faster[1] - faster[0], abs=1)
+
+
+def test_what_has_no_speed_up_has_a_row_but_no_bar() -> None:
+    speed_ups = [SpeedUp("●", RED, "eager", 1.0), SpeedUp("■", BLUE, "compile", None, "✗ failed")]
+    rows = text(speed_up_plot(speed_ups, 70, 12, frame=GREY))
+    assert rows[5].startswith("■ compile")
+    assert "✗ failed" in rows[5]
+    assert "█" not in rows[5]
+
+
+@pytest.mark.parametrize("width", [16, 24, 30, 44])
+def test_in_a_narrow_plot_the_numbers_outlive_the_bars(width: int) -> None:
+    rows = text(bars(1.0, 2.5, width=width))
+    assert "1.00x" in "".join(rows)
+    assert "2.50x" in "".join(rows)

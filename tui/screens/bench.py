@@ -100,11 +100,10 @@ class BenchScreen(BenchActions):
         from tui.widgets.histogram import HistogramPanel
         from tui.widgets.latency import LatencyPanel
 
-        self._latency, self._histogram = LatencyPanel(), HistogramPanel()
-        for slot, plot in (
-            (self.frame.latency_slot, self._latency),
-            (self.frame.histogram_slot, self._histogram),
-        ):
+        upper, lower = self.frame.latency_slot, self.frame.histogram_slot
+        self._latency = LatencyPanel(frame=upper, number=4)
+        self._histogram = HistogramPanel(frame=lower, number=5)
+        for slot, plot in ((upper, self._latency), (lower, self._histogram)):
             plot.add_class("plot")
             await slot.mount(plot)
         self.draw()

@@ -15,18 +15,23 @@ if TYPE_CHECKING:
     from tui.screens.layout import PanelLayout
     from tui.selection import Choice
     from tui.widgets.engines import EnginesPanel
+    from tui.widgets.histogram import HistogramPanel
+    from tui.widgets.latency import LatencyPanel
     from tui.widgets.results import ResultsPanel
 
 PANELS = 7
-RESULTS = 6
+LATENCY, RESULTS = 4, 6
 
 
 class BenchActions(InferScreen):
-    """The actions of the registry's scopes bench, engines and results."""
+    """The actions of the registry's scopes of the bench and its panels."""
 
     frame: PanelLayout
     engines: EnginesPanel
     results: ResultsPanel
+    # The plots come after the first frame.
+    _latency: LatencyPanel | None
+    _histogram: HistogramPanel | None
 
     def draw(self) -> None:
         """Draw everything as it is now."""
@@ -63,6 +68,8 @@ class BenchActions(InferScreen):
                 return bool(run_options(choice.engine, choice.device))
             case "plot_entry" | "details":
                 return self.results.current is not None
+            case "time_span" | "change_axis" | "change_view":
+                return controller.live is not None and self._histogram is not None
             case "frontier":
                 live = controller.live
                 return live is not None and any(one.result for one in live.entries)
@@ -257,6 +264,21 @@ class BenchActions(InferScreen):
                         markup=False)  # fmt: skip
             return ()
         return specs
+
+    # Plots
+
+    def action_time_span(self, step: int) -> None:
+        if self._latency is not None:
+            self._latency.change_span(step)
+
+    def action_change_axis(self, number: int) -> None:
+        panel = self._latency if number == LATENCY else self._histogram
+        if panel is not None:
+            panel.change_axis()
+
+    def action_change_view(self, step: int) -> None:
+        if self._histogram is not None:
+            self._histogram.change_view(step)
 
     # Results
 

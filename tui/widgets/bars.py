@@ -122,10 +122,10 @@ class KeyBar(RowsView, can_focus=False):
 
     def _key_text(self, action: actions.Action) -> str:
         """The first key of an action, as the user's keymap has it."""
-        own = getattr(self.app, "keymap_in_use", {}).get(action.id)
-        if action.key_text and own is None:
+        keymap = getattr(self.app, "keymap_in_use", {})
+        if action.key_text and action.id not in keymap:
             return action.key_text
-        return actions.shown_key((own or action.keys).split(",")[0].strip())
+        return actions.first_key(action, keymap)
 
     @staticmethod
     def _width(found: list[tuple[actions.Action, str]]) -> int:

@@ -6,13 +6,15 @@ import time
 from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
+from textual.widget import Widget
 
+from tui.actions import bindings
 from tui.formats import milliseconds, plural, shortened
-from tui.live import LiveEntry, LiveRun
+from tui.live import LAST_S, LiveEntry, LiveRun
 from tui.palette import engine_color, engine_glyph, faint_color
 from tui.plotting import LineSeries, Plot, line_plot
 from tui.rows import Row, blank, centred, fitted
-from tui.widgets.plot_view import PlotView
+from tui.widgets.plot_panel import PlotPanel
 from tui.widgets.sparkline import spark_text
 
 NOTHING_YET = "Nothing measured yet. Press r to run the selected engines."
@@ -28,7 +30,11 @@ _COSTLY_S = 0.05
 _NOW, _P50 = 7, 8
 
 
-class LatencyPanel(PlotView, can_focus=True):
+# How much of a run the plot shows: all of it, or its last seconds, the longest first.
+_SPANS_S: tuple[float | None, ...] = (None, *LAST_S)
+
+
+class LatencyPanel(PlotPanel):
     """One row an engine above the plot over time; each begins its own time at its warm-up.
 
     The screen calls `show` as often as it wants to redraw; nothing is done while the run stays
@@ -38,11 +44,20 @@ class LatencyPanel(PlotView, can_focus=True):
     HELP = (
         "Each engine's latency as it is measured. Dots are warm-up, which does not count; ! marks"
         " the times in which heat, a power limit or another process is known to have disturbed it."
+        " `+` shows the last 60, 10 or 2 seconds of each engine, `L` changes the latency axis."
     )
+    BINDINGS = bindings("latency")
 
-    def __init__(self, *, ascii_only: bool | None = None, id: str | None = "latency") -> None:  # noqa: A002
-        super().__init__(ascii_only=ascii_only, id=id)
-        self.border_title = "Latency"
+    def __init__(
+        self,
+        *,
+        frame: Widget | None = None,
+        number: int | None = None,
+        ascii_only: bool | None = None,
+        id: str | None = "latency",  # noqa: A002
+    ) -> None:
+        super().__init__("Latency", frame=frame, number=number, ascii_only=ascii_only, id=id)
+        self._last_s: float | None = None
         self._run: LiveRun | None = None
         self._selected: tuple[int, ...] = ()
         self._shown: tuple[int, tuple[int, ...]] | None = None
@@ -73,6 +88,14 @@ class LatencyPanel(PlotView, can_focus=True):
         if self.visible_now:
             self._shown = wanted
             self._plotted = wanted if plot else self._plotted
+
+    def change_span(self, step: int) -> None:
+        """Show fewer of the last seconds, or with a negative `step` more, up to all."""
+        at = min(max(_SPANS_S.index(self._last_s) + step, 0), len(_SPANS_S) - 1)
+        self._last_s = _SPANS_S[at]
+        span = "" if self._last_s is None else f", last {self._last_s:g} s"
+        self.show_names(f"Latency{span}")
+        self.redraw()
 
     def draw(self, width: int, height: int) -> list[Row]:
         run = self._run
@@ -117,9 +140,17 @@ class LatencyPanel(PlotView, can_focus=True):
         entries = [self._run.entries[at] for at in self._chosen] if self._run else []
         series = [self._series(entry) for entry in entries if entry.has_samples]
         began = time.thread_time()
-        self._plot = line_plot(series, width, height, frame=self.faint, ascii_only=self.plain_ascii)
+        self._plot = line_plot(
+            series,
+            width,
+            height,
+            frame=self.faint,
+            ascii_only=self.plain_ascii,
+            log=self._log,
+            last_s=self._last_s,
+        )
         self._rest(time.thread_time() - began)
-        return self._plot
+        return self.took(self._plot)
 
     def _rest(self, cost_s: float) -> None:
         """Let a costly plot be until it has taken no more than a tenth of the time.
@@ -131,7 +162,7 @@ class LatencyPanel(PlotView, can_focus=True):
             self._plot_rests_until = time.monotonic() + 9 * cost_s
 
     def _series(self, entry: LiveEntry) -> LineSeries:
-        times, low, high = entry.series.points()
+        times, low, high = entry.points(self._last_s)
         return LineSeries(
             glyph=engine_glyph(entry.color_index, ascii_only=self.plain_ascii),
             color=engine_color(entry.color_index, self.scheme),
@@ -203,6 +234,8 @@ def _notes(plot: Plot, hidden: int, disturbed: bool) -> list[str]:
         if plot.above:
             top = f"{plot.scale.high * plot.scale.factor:g} {plot.scale.unit}"
             notes.append(f"{plural(plot.above, 'peak')} above {top}")
+        if plot.below:
+            notes.append(f"{plural(plot.below, 'dip')} below the axis")
     if hidden:
         notes.append(f"{plural(hidden, 'engine')} not listed")
     return notes

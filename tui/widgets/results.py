@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tui.actions import bindings
@@ -121,13 +122,13 @@ class ResultsPanel(RowsView):
             self.show_rows(self._nothing_yet())
             return
         entries = self._run.entries
-        baseline = next((one for one in entries if one.p50_ms is not None), None)
+        baseline = baseline_of(entries)
         marks = 2
         timed = any(one.result is not None and one.result.device is not None for one in entries)
-        compared = _compared(self._run)
+        compared = compared_with(self._run)
         shown = {"device": timed, "verdict": bool(compared) or self._run.by_turns}
         columns = [one for one in COLUMNS if shown.get(one.name, True)]
-        lines = [_line(one, baseline) | {"verdict": _verdict(one, compared)} for one in entries]
+        lines = [_line(one, baseline) | {"verdict": verdict_of(one, compared)} for one in entries]
         header, rows = lay_out(columns, lines, self.inner_width - marks)
         rows = [(*self._mark(index), *line) for index, line in enumerate(rows)]
         self.show_rows(
@@ -166,13 +167,19 @@ class ResultsPanel(RowsView):
         return wrapped(text, self.scrollable_content_region.width, tone)[:room]
 
 
-def _compared(run: LiveRun) -> str:
+def baseline_of(entries: Sequence[LiveEntry]) -> LiveEntry | None:
+    """The entry that speed-ups are against: the first that has a median."""
+    return next((one for one in entries if one.p50_ms is not None), None)
+
+
+def compared_with(run: LiveRun) -> str:
     """The label of the entry that the others took turns with; empty where none is known."""
     records = (one.result.versus for one in run.entries if one.result)
     return next((one.baseline for one in records if one), "")
 
 
-def _verdict(entry: LiveEntry, baseline: str) -> Piece:
+def verdict_of(entry: LiveEntry, baseline: str) -> Piece:
+    """The verdict on an entry, given the label of what took turns with it."""
     versus = entry.result.versus if entry.result else None
     if versus is not None:
         return VERDICTS[versus.verdict]
@@ -192,15 +199,16 @@ def _line(entry: LiveEntry, baseline: LiveEntry | None) -> dict[str, Piece | str
         "p99": _percentile(entry, 99),
         "device": milliseconds(device.compute_ms if device else None),
         "rate": rate(_images_per_second(entry)),
-        "speedup": factor(_speed_up(entry, baseline)),
+        "speedup": factor(speed_up(entry, baseline)),
         "cosine": f"{accuracy.cosine:.4f}" if accuracy else "-",
         "top1": f"{100 * accuracy.top1_agreement:.0f} %" if accuracy else "-",
         "memory": byte_size(result.peak_host_bytes if result else None),
-        "state": _state(entry),
+        "state": state_of(entry),
     }
 
 
-def _state(entry: LiveEntry) -> Piece:
+def state_of(entry: LiveEntry) -> Piece:
+    """How an entry is or ended, or what disturbed it."""
     found = entry.result.conditions if entry.result else None
     if entry.state == "done" and found is not None:
         for verdict, badge in BADGES.items():
@@ -235,7 +243,7 @@ def _images_per_second(entry: LiveEntry) -> float | None:
     return entry.n * entry.spec.batch / max(1e-9, entry.elapsed_s - entry.measuring_since)
 
 
-def _speed_up(entry: LiveEntry, baseline: LiveEntry | None) -> float | None:
+def speed_up(entry: LiveEntry, baseline: LiveEntry | None) -> float | None:
     """How many times less an image takes than in `baseline`; batches share a request's time."""
     if baseline is None or not baseline.p50_ms or not entry.p50_ms:
         return None

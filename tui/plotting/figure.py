@@ -1,0 +1,135 @@
+"""The one module that imports plotext: a figure whose every coordinate is safe to draw.
+
+plotext 6.1 aborts the process on a NaN in a line and takes gigabytes for a point far outside the
+limits, so nothing reaches it that is not finite and within 0..1, whatever a caller hands over.
+Each plot is a figure of its own; the UI thread alone draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tui.palette import Color
+from tui.rows import Row, blank, fitted, in_ascii, overlaid, parsed
+from tui.scales import Scale
+
+# Smaller plots are drawn without axes.
+_LEAST_WIDTH, _LEAST_HEIGHT = 16, 5
+_THEME = "infer-tui"
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """The rows of a plot, each exactly as wide as asked for, and what they do not show.
+
+    `scale` is the latency axis, None where there was nothing to draw; `above` and `below` count
+    what lies outside it. `marked` says whether percentiles are marked.
+    """
+
+    rows: list[Row]
+    scale: Scale | None = None
+    marked: bool = False
+    above: int = 0
+    below: int = 0
+
+
+def axis_rows_below(width: int, height: int) -> int:
+    """How many rows the horizontal axis of a plot of this size takes: none in a small one."""
+    return 2 if width >= _LEAST_WIDTH and height >= _LEAST_HEIGHT else 0
+
+
+class Figure:
+    """One plotext figure, whose coordinates run from 0 to 1.
+
+    `left` and `bottom` are how many cells the axes take there; `columns` is how many columns of
+    dots are beside the vertical axis, `per_cell` to a cell.
+    """
+
+    def __init__(
+        self, width: int, height: int, frame: Color, ascii_only: bool, per_cell: int = 2
+    ) -> None:
+        import plotext  # 135 ms, so not before there is something to draw
+
+        plotext.terminal.limit(False, False)  # or else sizes are cut to the terminal at import
+        plotext.add_theme(_THEME, text=plotext.pixel(frame))  # nothing else has a colour
+        self._plotext = plotext
+        self._figure = type(plotext.figure)(plotext.terminal)
+        self._figure.theme(_THEME)
+        self._figure.plot_size(width, height)
+        self._figure.legend(False)
+        self._figure.axes(False)
+        for axis in ("x", "y"):
+            self._figure.ruler(axis).alignment(lim="edge")
+            self._figure.ruler(axis).lim(0.0, 1.0)
+            self._figure.ruler(axis).ticks([])
+        self.width, self.height, self._frame, self.ascii_only = width, height, frame, ascii_only
+        self.per_cell = 1 if ascii_only else per_cell
+        self.columns = self.per_cell * width
+        self.left = self.bottom = 0
+        self._corner = ""
+
+    def axes(self, x: Scale, y: Scale | None = None) -> None:
+        """Draw the axes, where there is room for them."""
+        self.bottom = axis_rows_below(self.width, self.height)
+        if not self.bottom:
+            return
+        labels = list(x.labels)
+        labels[-1] = f"{labels[-1]} {x.unit}".rstrip()
+        self._figure.axes(True, axis="x", side="lower")
+        self._figure.ruler("x").ticks(x.place(x.ticks).tolist(), labels=labels)
+        if y is None:
+            return
+        gutter = max(4, *map(len, y.labels))
+        if gutter + 8 > self.width:
+            return
+        self._figure.axes(True, axis="y", side="left")
+        rows = [label.rjust(gutter) for label in y.labels]
+        self._figure.ruler("y").ticks(y.place(y.ticks).tolist(), labels=rows)
+        self._corner = y.unit.rjust(gutter)
+        self.left = gutter + 1
+        self.columns = self.per_cell * (self.width - self.left)
+
+    def cell(self, x: float, y: float) -> tuple[int, int]:
+        """The column and the row, from the top, of the cell that a point lies in."""
+        across, up = self.width - self.left, self.height - self.bottom
+        column = min(int(x * across), across - 1)
+        return self.left + column, up - 1 - min(int(y * up), up - 1)
+
+    def points(
+        self,
+        points: Sequence[tuple[float, float]],
+        marker: str,
+        color: Color,
+        *,
+        line: bool,
+        bars: bool = False,
+    ) -> None:
+        """Draw `points`: as dots, joined by one line, or joined two by two.
+
+        What is not finite is left out, what is outside of 0..1 drawn at its edge.
+        """
+        points = [
+            (min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0))
+            for x, y in points
+            if math.isfinite(x) and math.isfinite(y)
+        ]
+        if not points:
+            return
+        brush = self._plotext.marker(marker, self._plotext.pixel(color))
+        xs, ys = [point[0] for point in points], [point[1] for point in points]
+        signal = self._figure.signal(xs, ys, marker=brush)
+        if bars:
+            for index in range(1, len(points), 2):
+                signal.line(index)
+        self._figure.draw(signal.lines() if line else signal)
+
+    def rows(self) -> list[Row]:
+        """What was drawn, as `height` rows of `width` cells."""
+        rows = parsed(self._figure.build().string())[: self.height]
+        rows = [fitted(row, self.width) for row in rows]
+        rows += blank(self.width, self.height - len(rows))
+        if self._corner:
+            rows[-1] = overlaid(rows[-1], 0, [(self._corner, self._frame)])
+        return [in_ascii(row) for row in rows] if self.ascii_only else rows
