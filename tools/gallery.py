@@ -28,6 +28,14 @@ GALLERY: dict[str, dict[str, str]] = {
         "in the terminal's 16 colours": "test_app_looks/test_bench_in_another_theme[ansi-dark]",
         "in ASCII": "test_app_looks/test_bench_in_ascii",
     },
+    "Plots": {
+        "percentile curve": "test_app_plots_looks/test_views_of_panel_5[curve-120x40]",
+        "percentile curve, 80×24": "test_app_plots_looks/test_views_of_panel_5[curve-80x24]",
+        "box plot, 80×24": "test_app_plots_looks/test_views_of_panel_5[boxes-80x24]",
+        "speed-up, 80×24": "test_app_plots_looks/test_views_of_panel_5[speed-ups-80x24]",
+        "last ten seconds": "test_app_plots_looks/test_the_last_seconds_on_a_log_axis[80x24]",
+        "at 300×80": "test_app_plots_looks/test_views_on_a_large_screen",
+    },
     "By turns": {
         "while it goes": "test_turns_looks/test_turns[going-120x40]",
         "after it": "test_turns_looks/test_turns[over-120x40]",

@@ -15,7 +15,7 @@ from engines.results import EngineResult
 from tui.live import LiveRun
 from tui.palette import engine_color
 from tui.themes import INFER_DARK, INFER_LIGHT
-from tui.widgets.histogram import HistogramPanel
+from tui.widgets.histogram import VIEWS, HistogramPanel
 from tui.widgets.latency import LatencyPanel
 from tui.widgets.plot_view import PlotView
 
@@ -45,6 +45,13 @@ class PlotApp(App[None]):
     @property
     def histogram(self) -> HistogramPanel:
         return self.query_one(HistogramPanel)
+
+    def next_views(self) -> None:
+        """Go on to the next view, zoom in, and change both axes."""
+        self.histogram.change_view(1)
+        self.latency.change_span(1)
+        self.histogram.change_axis()
+        self.latency.change_axis()
 
     def show(self, run: LiveRun | None) -> None:
         self.latency.show(run, ())
@@ -83,9 +90,11 @@ async def test_every_size_from_one_cell_up_is_drawn(medians: tuple[float, ...] |
                 panel.styles.width, panel.styles.height = width, height
             app.show(run)
             await pilot.pause()
-            for panel in (app.latency, app.histogram):
-                assert panel.size == (width, height)
-                assert [len(line) for line in text(panel)] == [width] * height
+            for _ in VIEWS:
+                for panel in (app.latency, app.histogram):
+                    assert panel.size == (width, height)
+                    assert [len(line) for line in text(panel)] == [width] * height
+                app.next_views()
 
 
 async def test_plain_ascii_is_taken_from_the_app() -> None:
@@ -94,7 +103,9 @@ async def test_plain_ascii_is_taken_from_the_app() -> None:
         for medians in (CPU, GPU, (0.3, 0.25)):
             app.show(measured(medians))
             await pilot.pause()
-            assert "".join(text(app.latency) + text(app.histogram)).isascii()
+            for _ in VIEWS:
+                assert "".join(text(app.latency) + text(app.histogram)).isascii()
+                app.next_views()
 
 
 async def test_a_change_of_theme_redraws_in_its_colours() -> None:
@@ -120,6 +131,21 @@ async def test_no_color_draws_without_any(monkeypatch: pytest.MonkeyPatch) -> No
     async with app.run_test(size=(120, 40)) as pilot:
         app.show(measured(CPU))
         await pilot.pause()
-        plots = colors(app.latency) | colors(app.histogram)
-        assert len(plots) == 1
-        assert {"●", "■", "▲"} <= set("".join(text(app.histogram)))
+        for _ in VIEWS:
+            plots = colors(app.latency) | colors(app.histogram)
+            assert len(plots) == 1
+            assert {"●", "■", "▲"} <= set("".join(text(app.histogram)))
+            app.next_views()
+
+
+async def test_an_engine_has_its_colour_and_its_glyph_in_every_view() -> None:
+    app = PlotApp()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(measured(CPU))
+        app.theme = "ansi-dark"
+        await pilot.pause()
+        for _ in VIEWS:
+            assert {"color(3)", "color(6)", "color(2)"} <= colors(app.histogram)
+            assert {"●", "■", "▲"} <= set("".join(text(app.histogram)))
+            assert {"color(3)", "color(6)", "color(2)"} <= colors(app.latency)
+            app.next_views()

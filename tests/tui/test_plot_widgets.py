@@ -21,12 +21,12 @@ from engines.events import (
     Samples,
 )
 from engines.plan import EngineSpec, RunPlan
-from engines.results import EngineResult
+from engines.results import EngineResult, LatencyRecord, PercentileRecord
 from tui import plotting
 from tui.live import LiveRun
 from tui.themes import INFER_DARK
 from tui.widgets import latency
-from tui.widgets.histogram import NOTHING_COUNTED_YET, HistogramPanel
+from tui.widgets.histogram import NO_SAMPLES, NOTHING_COUNTED_YET, VIEWS, HistogramPanel
 from tui.widgets.latency import NO_SAMPLES_YET, NOTHING_YET, LatencyPanel
 from tui.widgets.plot_view import PlotView
 
@@ -162,6 +162,39 @@ async def test_warm_up_is_shown_at_once_but_not_counted() -> None:
         assert text(app.latency)[1].endswith("warm-up")
         assert "dots: warm-up" in text(app.latency)[0]
         assert NOTHING_COUNTED_YET in " ".join(" ".join(text(app.histogram)).split())
+
+
+async def test_with_too_few_samples_a_view_says_how_many_it_takes() -> None:
+    feeder = Feeder(CPU)
+    feeder.block(0, 0.1, "warm-up")
+    app = PlotApp()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(feeder.run)
+        await pilot.pause()
+        for _ in VIEWS:
+            assert NOTHING_COUNTED_YET in " ".join(" ".join(text(app.histogram)).split())
+            app.histogram.change_view(1)
+        feeder.block(0, 0.1)
+        app.show(feeder.run)
+        for view in VIEWS[1:]:
+            app.histogram.change_view(1)
+            words = " ".join(" ".join(text(app.histogram)).split())
+            assert words == view.too_early
+
+
+async def test_a_profile_without_samples_still_has_its_speed_ups() -> None:
+    spec = EngineSpec(engine="eager")
+    p50 = PercentileRecord(percentile=50, needs=11, value_ms=5.0)
+    record = LatencyRecord(n=100, mean_ms=5.0, min_ms=4.0, max_ms=6.0, percentiles=(p50,))
+    result = EngineResult(label="eager", spec=spec, status="ok", latency=record)
+    app = PlotApp()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(LiveRun.from_results(["eager"], [result], {}))
+        await pilot.pause()
+        for _ in VIEWS[1:]:
+            assert NO_SAMPLES in " ".join(" ".join(text(app.histogram)).split())
+            app.histogram.change_view(1)
+        assert "1.00x baseline" in "".join(text(app.histogram))
 
 
 async def test_measured_engines_have_figures_a_line_and_a_ridge() -> None:

@@ -37,6 +37,7 @@ from tui.widgets.results import (
 )
 
 NOTHING_COUNTED_YET = "Latencies are counted once the warm-up is over."
+NO_SAMPLES = "This profile came without its samples; its speed-ups are in the last view."
 
 _LEAST_CAPTION_HEIGHT = 10
 
@@ -121,9 +122,8 @@ class HistogramPanel(PlotPanel):
 
     def draw(self, width: int, height: int) -> list[Row]:
         run = self._run
-        if run is None or not any(one.has_samples for one in run.entries):
-            text = NOTHING_COUNTED_YET if run is not None and run.running else NOTHING_YET
-            return centred(text, width, height, self.faint)
+        if run is None:
+            return centred(NOTHING_YET, width, height, self.faint)
         captioned = height >= _LEAST_CAPTION_HEIGHT
         drawing = {
             HISTOGRAM: self._histogram,
@@ -134,9 +134,16 @@ class HistogramPanel(PlotPanel):
         plot, caption = drawing(run, width, height - captioned)
         self.took(plot)
         if plot.scale is None:
-            words = self._view.too_early if self._counted(run) else NOTHING_COUNTED_YET
-            return centred(words, width, height, self.faint)
+            return centred(self._why_nothing(run), width, height, self.faint)
         return [fitted([(caption, self.faint)], width), *plot.rows] if captioned else plot.rows
+
+    def _why_nothing(self, run: LiveRun) -> str:
+        """What a reader must know where there is nothing to draw."""
+        if self._counted(run):
+            return self._view.too_early
+        if run.running or any(one.has_samples for one in run.entries):
+            return NOTHING_COUNTED_YET
+        return NO_SAMPLES if any(one.p50_ms is not None for one in run.entries) else NOTHING_YET
 
     # The views
 
