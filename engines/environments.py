@@ -15,20 +15,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import tomli
-
-from engines import files, paths
+from engines import configuration, files
+from engines.configuration import config_file, only
 from engines.errors import FileError, UsageError, nearest
 
-CONFIG = "config.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-LARGEST_BYTES = 1 << 20
 EXAMPLE = '[environments.NAME] with python = "/path/to/python"'
-
-
-def config_file() -> Path:
-    """Where the user's configuration is, whether it exists or not."""
-    return paths.config_folder() / CONFIG
 
 
 def load() -> dict[str, str]:
@@ -38,8 +30,7 @@ def load() -> dict[str, str]:
     an interpreter exists is not checked here: see `interpreter`.
     """
     file = config_file()
-    document = _read(file)
-    _only(document, ("environments",), str(file), "the file")
+    document = configuration.read()
     environments = _table(document.get("environments", {}), f"{file}: environments")
     return {
         _checked_name(name, file): _python(one, f"{file}: environments.{name}")
@@ -75,27 +66,6 @@ def check(names: Iterable[str], known: Mapping[str, str] | None = None) -> None:
             )
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as stream:
-            text = stream.read(LARGEST_BYTES + 1)
-        if len(text) > LARGEST_BYTES:
-            raise FileError(f"{file} is larger than {LARGEST_BYTES} bytes: it is no configuration")
-        return tomli.loads(text.decode())
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise FileError(f"can't read {file}: {error.strerror or error}") from error
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{file} is not TOML: {error}", hint=f"expected {EXAMPLE}") from error
-
-
-def _only(table: Mapping[str, Any], known: tuple[str, ...], file: str, where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise FileError(f"{file}: unknown key '{key}' in {where}", hint=nearest(key, known))
-
-
 def _table(value: object, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FileError(f"{where} is {value!r}, expected a table", hint=EXAMPLE)
@@ -113,7 +83,7 @@ def _checked_name(name: str, file: Path) -> str:
 def _python(value: object, where: str) -> str:
     table = _table(value, where)
     file, _, key = where.partition(": ")
-    _only(table, ("python",), file, key)
+    only(table, ("python",), file, key)
     python = table.get("python")
     if not isinstance(python, str) or not python.strip():
         raise FileError(f"{where} has no python", hint=f"expected {EXAMPLE}")

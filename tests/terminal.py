@@ -30,7 +30,8 @@ class Terminal:
     start: it reads more slowly than a program draws, and a full pty holds the program up.
 
     `bytes_sent` counts what the program has written so far. Waiting is on the program's output,
-    never on a clock alone.
+    never on a clock alone. `raw` is all that was written, from the emulator's start on, sequences
+    that draw nothing included.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Terminal:
         until: bytes = b"",
     ) -> None:
         self.bytes_sent = 0
+        self.raw = bytearray()
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._changed = threading.Condition()
@@ -122,6 +124,17 @@ class Terminal:
                     raise AssertionError(f"never shown: {shown!r}; the screen was:\n{text}")
                 self._changed.wait(left)
 
+    def wait_sent(self, sequence: bytes, timeout: float = 30.0) -> bytes:
+        """Wait until the program has written `sequence`; returns all that it has written."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while sequence not in self.raw:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._closed:
+                    raise AssertionError(f"never sent: {sequence!r}")
+                self._changed.wait(left)
+            return bytes(self.raw)
+
     def wait_closed(self, timeout: float = 10.0) -> int:
         """Wait for the program to end; returns its exit code."""
         return self.process.wait(timeout)
@@ -183,6 +196,7 @@ class Terminal:
                     continue
                 self._found_at = self._found_at or time.monotonic()
                 self.found_after = self.found_after or self._found_at - self.began
+                self.raw += self._seen
                 self._stream.feed(self._seen)
                 self._seen, self._until = b"", b""
                 self._changed.notify_all()

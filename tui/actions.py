@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from textual.binding import Binding, BindingType
 
 from engines.errors import UsageError, nearest
+from tui.keys import named_keys, shown_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Action:
     @property
     def binding(self) -> Binding:
         return Binding(
-            self.keys,
+            self.keys or no_key(self.id),
             self.call,
             self.word,
             show=self.rank is not None,
@@ -72,6 +73,7 @@ SCOPES: tuple[Scope, ...] = (
     Scope("results", "6 Results", ("app", "bench", "list")),
     Scope("list", "Lists and tables", ("app",)),
     Scope("page", "Model, log, compare and help screens", ("app", "list")),
+    Scope("model", "Model", ("app", "list", "page")),
     Scope("layers", "Times by layer", ("app", "list", "page")),
     Scope("profiles", "Saved profiles", ("app", "list", "page")),
     Scope("chooser", "Saved profiles, to compare", ("app", "list", "page")),
@@ -159,19 +161,43 @@ ACTIONS: tuple[Action, ...] = (
            "Show the entry under the cursor in the plots, or leave it out", 0),
     Action("results.details", "enter", "screen.details", "details",
            "Show everything that was measured of the entry under the cursor", 10),
+    Action("results.copy", "y", "screen.copy_row", "copy",
+           "Copy the result under the cursor to the clipboard and to a file"),
+    Action("results.copy_all", "Y", "screen.copy_all", "copy all",
+           "Copy all results as a Markdown table to the clipboard and to a file"),
     # Lists
     Action("list.up", "up,k", "cursor_up", "up", "Move up", in_palette=False),
     Action("list.down", "down,j", "cursor_down", "down", "Move down", in_palette=False),
     Action("list.page_up", "pageup", "page_up", "page up", "Move up a page", in_palette=False),
     Action("list.page_down", "pagedown", "page_down", "page down", "Move down a page",
            in_palette=False),
-    Action("list.first", "home", "cursor_first", "first", "Go to the first row",
+    Action("list.half_up", "ctrl+u", "half_page_up", "half up", "Move up half a page",
            in_palette=False),
-    Action("list.last", "end,G", "cursor_last", "last", "Go to the last row", in_palette=False),
+    Action("list.half_down", "ctrl+d", "half_page_down", "half down", "Move down half a page",
+           in_palette=False),
+    Action("list.first", "home,less_than_sign", "cursor_first", "first", "Go to the first row",
+           in_palette=False),
+    Action("list.last", "end,G,greater_than_sign", "cursor_last", "last", "Go to the last row",
+           in_palette=False),
     # Other screens
     Action("page.back", "escape", "screen.back", "back", "Go back", 0, in_palette=False),
     Action("page.search", "slash", "screen.search", "search", "Search or filter these rows", 5),
     Action("page.next_match", "n", "screen.next_match", "next match", "Go to the next match", 6),
+    # Where g is another's, as in the model and in times by layer, home and < are left.
+    Action("page.first", "g", "screen.first_row", "first", "Go to the first row",
+           in_palette=False),
+    Action("page.copy", "y", "screen.copy_row", "copy",
+           "Copy the row under the cursor, or what is shown, to the clipboard and to a file"),
+    Action("page.copy_all", "Y", "screen.copy_all", "copy all",
+           "Copy the whole of this screen to the clipboard and to a file"),
+    Action("model.fold", "space", "screen.fold", "fold",
+           "Fold the block under the cursor, or unfold it", 1),
+    Action("model.unfold", "right,l", "screen.set_folded(False)", "unfold", "Unfold this block",
+           in_palette=False),
+    Action("model.close", "left,h", "screen.set_folded(True)", "close",
+           "Fold the block that this row is of", in_palette=False),
+    Action("model.all", "a", "screen.fold_all", "all", "Unfold every block, or fold them", 2),
+    Action("model.graph", "g", "screen.graph", "graph", "Draw the model's graph to a file", 3),
     Action("layers.next_order", "right", "screen.sort(1)", "sort",
            "Sort by the next column: time, place, name, kind", 1, in_palette=False,
            key_text="← →"),
@@ -240,46 +266,63 @@ def of(scope: str) -> tuple[Action, ...]:
     return tuple(action for action in ACTIONS if action.scope == scope)
 
 
-_SHOWN_KEYS = {
-    "question_mark": "?", "slash": "/", "pageup": "page up", "pagedown": "page down",
-    "plus": "+", "minus": "-", "equals_sign": "=",
-    "up": "↑", "down": "↓", "left": "←", "right": "→", "escape": "esc",
-}  # fmt: skip
+def no_key(action_id: str) -> str:
+    """What stands for a key in the binding of an action without one: nobody can press it.
+
+    Textual keeps an action's own keys where a keymap has none for it, and lets a keymap give keys
+    only to what is bound.
+    """
+    return f"none:{action_id}"
 
 
-def shown_key(key: str) -> str:
-    """A key's name as a reader knows it."""
-    return _SHOWN_KEYS.get(key, key)
+def keys_of(action: Action, keymap: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys of `action` in force with a `keymap` that `check_keymap` has passed."""
+    keys = keymap.get(action.id, action.keys)
+    return tuple(one for one in keys.split(",") if one)
+
+
+def to_textual(keymap: Mapping[str, str]) -> dict[str, str]:
+    """A checked keymap as Textual takes it."""
+    return {action_id: keys or no_key(action_id) for action_id, keys in keymap.items()}
 
 
 def first_key(action: Action, keymap: Mapping[str, str]) -> str:
-    """The key of `action` to tell a reader: the first, as the user's keymap has it."""
-    return shown_key(keymap.get(action.id, action.keys).split(",")[0].strip())
+    """The key of `action` to tell a reader: the first in force; empty where it has none."""
+    return next(map(shown_key, keys_of(action, keymap)), "")
 
 
 def bindings(*scopes: str) -> list[BindingType]:
     """The key bindings of these scopes, for a `BINDINGS` of a widget, a screen or the app."""
-    return [action.binding for scope in scopes for action in of(scope) if action.keys]
+    return [action.binding for scope in scopes for action in of(scope)]
 
 
 def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
-    """The user's keymap if every action exists and no two share a key where both work.
+    """The user's keymap, its keys by their names, if Textual would do what it says.
 
-    Textual ignores unknown ids and lets the first of two clashing bindings win, silently.
+    An action's value is its keys with commas between them, such as "r,f5"; "" takes its keys away.
+    Raises UsageError for an unknown action or key, and for two actions on one key where both work:
+    Textual ignores the first and lets one of the two win, silently.
     """
-    for action_id, keys in keymap.items():
-        find(action_id)
-        if not keys.strip(" ,"):
-            raise UsageError(f"action '{action_id}' has no key", hint="name at least one, or none")
+    found = {find(name).id: named_keys(name, keys) for name, keys in keymap.items()}
     for scope in SCOPES:
         taken: dict[str, str] = {}
         for action in _working_in(scope):
-            for key in keymap.get(action.id, action.keys).replace(" ", "").split(","):
-                other = taken.setdefault(key, action.id) if key else action.id
-                clashes = other != action.id and {other, action.id} & keymap.keys()
-                if clashes:
-                    raise UsageError(f"key '{key}' is given to both {other} and {action.id}")
-    return dict(keymap)
+            for key in keys_of(action, found):
+                other = taken.setdefault(key, action.id)
+                if other != action.id and {other, action.id} & found.keys():
+                    raise UsageError(
+                        f"key '{shown_key(key)}' is given to both {other} and {action.id}",
+                        hint="give one of them another key",
+                    )
+    _check_a_way_out(found)
+    return found
+
+
+def _check_a_way_out(keymap: Mapping[str, str]) -> None:
+    """Without these keys nobody gets out of the app, or of a page or dialog."""
+    for action_id in ("app.quit", "page.back", "dialog.cancel"):
+        if not keys_of(find(action_id), keymap):
+            raise UsageError(f"action '{action_id}' has no key", hint="it needs one to get out by")
 
 
 def _working_in(scope: Scope) -> Iterator[Action]:

@@ -17,7 +17,7 @@ from textual.worker import Worker, WorkerState
 from engines.errors import InferTuiError
 from engines.plan import Measurement, RunPlan
 from tui import background
-from tui.actions import bindings, check_keymap
+from tui.actions import bindings, check_keymap, to_textual
 from tui.building import BuildingApp
 from tui.controller import Controller, EventsArrived
 from tui.palette_commands import ActionsProvider
@@ -26,9 +26,12 @@ from tui.selection import Selection
 from tui.themes import DEFAULT_THEME, THEMES
 
 if TYPE_CHECKING:
+    from textual.theme import Theme
+
     from profiles.store import Store
     from tui.builds import BuildOrder
     from tui.controller import Drive
+    from tui.memory import Memory, Remembered
 
 # A thread of Textual's writes the first frame. Imports begin when it has: they would hold the GIL,
 # and the frame would come a tenth of a second later.
@@ -52,24 +55,35 @@ class InferTuiApp(BuildingApp):
         slow_line: bool = False,
         ascii_only: bool = False,
         keymap: Mapping[str, str] | None = None,
+        memory: Memory | None = None,
+        bell: bool = False,
     ) -> None:
         super().__init__()
         self.plan = plan or RunPlan()
+        # A plan says what is run and how: what is remembered of that waits for a start without.
+        self._by_plan = plan is not None
+        self.memory = memory
+        recalled = memory.remembered if memory is not None else None
         self.measurement: Measurement = self.plan.measurement
+        if recalled is not None and recalled.measurement is not None and not self._by_plan:
+            self.measurement = recalled.measurement
         self.max_latency_ms = self.plan.max_latency_ms
-        self.selection = Selection(self.plan.engines)
+        self.selection = Selection(self.plan.engines, recalled.rows if recalled else ())
         self.controller = Controller(store, self._announce)
         self.slow_line = slow_line
+        self.ring = bell
         self.ascii_only = ascii_only
         self.keymap_in_use = check_keymap(keymap or {})
         self._asking: set[str] = set()
         self._first_frame = ExitStack()
         for theme in THEMES:
             self.register_theme(theme)
-        wanted = os.environ.get("TEXTUAL_THEME", DEFAULT_THEME)
+        wanted = os.environ.get("TEXTUAL_THEME") or (recalled.theme if recalled else "")
         # Textual has taken the variable's value already, before our themes were known to it.
         self.set_reactive(App.theme, "textual-dark")
         self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
+        # A theme that the command line or the environment asked for is not remembered.
+        self._shown_theme, self._chosen_theme = self.theme, recalled.theme if recalled else ""
 
     @property
     def checking(self) -> bool:
@@ -103,7 +117,8 @@ class InferTuiApp(BuildingApp):
 
     def on_mount(self) -> None:
         self.set_class(self.ascii_only, "-ascii")
-        self.set_keymap(self.keymap_in_use)
+        self.set_keymap(to_textual(self.keymap_in_use))
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
         self.listen_to_signals()
         self.set_timer(FIRST_FRAME_OUT_S, self._begin)
 
@@ -165,6 +180,33 @@ class InferTuiApp(BuildingApp):
             self.go_on()
         self.bench.refresh_bindings()
 
+    # What lasts
+
+    def _theme_changed(self, _: Theme) -> None:
+        if self.theme != self._shown_theme:
+            self._shown_theme = self._chosen_theme = self.theme
+            self.remember()
+
+    def remember(self) -> None:
+        """Keep what is chosen now for the next start, where something has changed."""
+        if self.memory is not None and self.memory.note(self._to_remember(self.memory.remembered)):
+            self.in_thread("memory", self.memory.write)
+
+    def _to_remember(self, known: Remembered) -> Remembered:
+        """`known` with what the user chose since; engines and measurement of a plan are not."""
+        from tui.memory import Remembered
+
+        return Remembered(
+            rows=known.rows if self._by_plan else self.selection.to_remember(),
+            measurement=known.measurement if self._by_plan else self._chosen_measurement,
+            theme=self._chosen_theme,
+            zoomed=self.bench.frame.current if self.bench.frame.zoomed else 0,
+        )
+
+    @property
+    def _chosen_measurement(self) -> Measurement | None:
+        return None if self.measurement == self.plan.measurement else self.measurement
+
     # The run
 
     def run_selected(self) -> None:
@@ -222,6 +264,8 @@ class InferTuiApp(BuildingApp):
         drive = self.controller.drive
         if not self.controller.take_events() or drive is None or self.closed:
             return
+        live = self.controller.live
+        self.work_ended(drive, failed=live is None or live.ending == "failed")
         self.bench.work_changed()
         if self.leaving:
             self.exit()
@@ -308,6 +352,9 @@ class InferTuiApp(BuildingApp):
         from tui.dialogs.message import MessageDialog
 
         self.push_screen(MessageDialog(title, reason.splitlines()))
+
+    def on_table_made(self, message: background.TableMade) -> None:
+        self.copy(message.text, message.what, ending=".md")
 
     # Everywhere
 

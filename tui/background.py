@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from textual.message import Message
 
@@ -231,3 +232,71 @@ def _side(
     except InferTuiError as error:
         notes.append(str(error))
         return profile, {}
+
+
+@dataclass
+class Copied(Message):
+    """A text that was asked for lies in a file and goes to a clipboard.
+
+    `taker` is who puts it there: tmux, the terminal when it is sent `sequence`, or nobody, for a
+    text that is too large. Where there is no file, `problem` says why.
+    """
+
+    what: str
+    size: int
+    taker: Literal["tmux", "terminal", ""]
+    sequence: str = ""
+    path: Path | None = None
+    problem: str = ""
+
+
+def copy(text: str, what: str, ending: str, limit: int, post: Post) -> None:
+    """Write `text` to a file, give it to tmux where that is there, and post how it went."""
+    from tui import terminal
+
+    size = len(text.encode())
+    path, problem = _written(text, ending)
+    if size > limit:
+        post(Copied(what, size, "", "", path, problem))
+    elif terminal.give_to_tmux(text, os.environ):
+        post(Copied(what, size, "tmux", "", path, problem))
+    else:
+        sequence = terminal.copy_sequence(text, os.environ)
+        post(Copied(what, size, "terminal", sequence, path, problem))
+
+
+def _written(text: str, ending: str) -> tuple[Path | None, str]:
+    """The file that holds `text` now, or why none does."""
+    from engines import files, paths
+
+    try:
+        path = paths.ready(paths.state_folder()) / f"copied{ending}"
+        files.replace(path, text.encode(), durable=False)
+    except (InferTuiError, OSError) as error:
+        return None, str(error)
+    return path, ""
+
+
+@dataclass
+class TableMade(Message):
+    """The Markdown of a run's results, to be copied."""
+
+    text: str
+    what: str
+
+
+def copy_results(controller: Controller, post: Post) -> None:
+    """Make the Markdown of the run in the panels, whole, and post it."""
+    from profiles.reading import read_profile
+    from profiles.report import to_markdown
+
+    try:
+        if controller.drive is not None:
+            profile, _ = controller.drive.snapshot(controller.facts, "this run")
+        elif controller.saved_as is not None:
+            profile = read_profile(controller.saved_as)
+        else:
+            return
+        post(TableMade(to_markdown(profile), "all results"))
+    except (InferTuiError, OSError) as error:
+        post(Problem("Not copied", str(error)))

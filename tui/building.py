@@ -10,8 +10,8 @@ from engines.plan import EngineSpec, OptionValue
 from tui import background
 from tui.builds import BuildOrder, BuildQueue, BuildsArrived
 from tui.layer_times import LayerDesk, LayersArrived, LayersOrder
-from tui.leaving import LeavingApp
 from tui.remembered import remember_build_options
+from tui.telling import TellingApp
 
 if TYPE_CHECKING:
     from engines.plan import ModelSpec, RunPlan
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tui.selection import Choice, Selection
 
 
-class BuildingApp(LeavingApp):
+class BuildingApp(TellingApp):
     """An app that builds engine files and times layers, one at a time, and never beside a run."""
 
     plan: RunPlan
@@ -60,6 +60,10 @@ class BuildingApp(LeavingApp):
         """Run what is selected now."""
         raise NotImplementedError
 
+    def remember(self) -> None:
+        """Keep what is chosen now for the next start."""
+        raise NotImplementedError
+
     # Builds
 
     def build(
@@ -71,6 +75,7 @@ class BuildingApp(LeavingApp):
         """
         choice.set_options(values)
         self.in_thread("remember", remember_build_options, choice.engine, dict(values))
+        self.remember()
         self.builds.add(
             BuildOrder(self.model, spec, choice.availability, self.plan.input_seed, anew)
             for spec in choice.specs()
@@ -97,6 +102,7 @@ class BuildingApp(LeavingApp):
         drive = self.builds.take_events()
         if drive is None or self.closed:
             return
+        self.work_ended(drive, failed=bool(drive.crash or drive.error))
         if self.leaving:
             self.exit()
             return
@@ -122,6 +128,7 @@ class BuildingApp(LeavingApp):
         if self.closed:
             return
         if drive is not None:
+            self.work_ended(drive, failed=bool(drive.crash or drive.error))
             if self.leaving:
                 self.exit()
                 return

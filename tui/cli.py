@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     _frontier(commands.add_parser("frontier", help="latency against throughput of one profile"))
     _engines(commands.add_parser("engines", help="what can run here; for the rest, why not"))
     _profiles(commands.add_parser("profiles", help="the saved profiles"))
+    _keys(commands.add_parser("keys", help="every action of the app: its id, keys and words"))
     _model(commands.add_parser("model", help="layers, parameters, multiply-adds; the graph"))
     _layers(commands.add_parser("layers", help="where an engine's time goes, layer by layer"))
     _export(commands.add_parser("export", help="write the model's ONNX file"))
@@ -75,10 +76,17 @@ def _app_options(root: argparse.ArgumentParser) -> None:
     group.add_argument("--plan", metavar="FILE", help="open with the engines of a plan or profile")
     group.add_argument("--theme", metavar="NAME", help="a theme's name, such as infer-light")
     group.add_argument(
-        "--slow-line", action="store_true", help="draw as over SSH: fewer bytes, fewer frames"
+        "--fresh", action="store_true", help="start with nothing of what the last session left"
     )
-    group.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
-    group.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    switch = argparse.BooleanOptionalAction
+    group.add_argument(
+        "--slow-line", action=switch, help="draw as over SSH: fewer bytes, fewer frames"
+    )
+    group.add_argument("--ascii", action=switch, help="draw with ASCII characters only")
+    group.add_argument("--mouse", action=switch, help="--no-mouse leaves it to the terminal")
+    group.add_argument(
+        "--bell", action=switch, help="ring when a run or build ends that took over 10 s"
+    )
 
 
 def _model_options(command: argparse.ArgumentParser) -> None:
@@ -222,6 +230,13 @@ def _engines(command: argparse.ArgumentParser) -> None:
 
 
 def _profiles(command: argparse.ArgumentParser) -> None:
+    _format_options(command)
+
+
+def _keys(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "The ids are what [keymap] in config.toml gives keys to; the keys are those in force."
+    )
     _format_options(command)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tui.builds import BuildQueue
     from tui.controller import Controller
     from tui.layer_times import LayerDesk
+    from tui.memory import Memory
 
 # A terminal that is gone can leave Textual writing to it for ever: then the process ends itself.
 GIVE_UP_AFTER_S = 3.0
@@ -31,6 +32,7 @@ class LeavingApp(App[None]):
     controller: Controller
     builds: BuildQueue
     layer_times: LayerDesk
+    memory: Memory | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,6 +140,8 @@ class LeavingApp(App[None]):
         await asyncio.to_thread(self._end_all_work)
 
     def _end_all_work(self) -> None:
+        if self.memory is not None:
+            self.memory.write()
         try:
             self.builds.close()
             self.layer_times.close()

@@ -9,6 +9,7 @@ from typing import Any
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tui import actions
+from tui.keys import shown_key
 
 
 class ActionsProvider(Provider):
@@ -19,8 +20,9 @@ class ActionsProvider(Provider):
         commands = []
         for action in actions.ACTIONS:
             if action.in_palette and self._works(action):
-                key = actions.shown_key(action.keys.split(",")[0])
-                commands.append((action.help, f"key {key}" if key else "no key", action.call))
+                keys = actions.keys_of(action, getattr(self.app, "keymap_in_use", {}))
+                key = f"key {shown_key(keys[0])}" if keys else "no key"
+                commands.append((action.help, key, action.call))
         return commands
 
     def _works(self, action: actions.Action) -> bool:

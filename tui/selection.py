@@ -13,6 +13,7 @@ from engines.registry import Availability, Engine, find, pending
 
 if TYPE_CHECKING:
     from engines.building import BuildState
+    from tui.memory import RowKey, RowMemory
 
 Values = Mapping[str, OptionValue]
 
@@ -23,7 +24,7 @@ class Choice:
 
     `given` holds the entries of a plan exactly as they were written, until the user changes one.
     `files` says of each entry's engine file whether it is kept; None until that is known, and for
-    engines that need none.
+    engines that need none. `recalled` is what the user left the row as in an earlier session.
     """
 
     engine: Engine
@@ -35,6 +36,7 @@ class Choice:
     options: dict[str, OptionValue] = field(default_factory=dict)
     given: tuple[EngineSpec, ...] = ()
     files: tuple[BuildState, ...] | None = None
+    recalled: RowMemory | None = None
 
     @property
     def device(self) -> Device:
@@ -106,6 +108,37 @@ class Choice:
             if name not in changed or value != defaults[name]
         }
 
+    def recall(self, row: RowMemory) -> None:
+        """Be as the user left this row in an earlier session; selected only once it can run."""
+        self.recalled = row
+        self.precisions, self.batches = row.precisions, row.batches
+        self.options = dict(row.options)
+
+    def use_batch(self, batch: int) -> None:
+        """Measure at this batch size alone, in place of what was set or remembered."""
+        self.batches, self.given = (batch,), ()
+        self.touched = self.touched or self.recalled is not None
+
+    def to_remember(self) -> RowMemory | None:
+        """What the next session is to know of this row; None where the user left it alone.
+
+        A row that can't run just now stays selected in memory if it was.
+        """
+        from tui.memory import RowMemory
+
+        if not self.touched:
+            return self.recalled
+        was_selected = self.recalled.selected if self.recalled else self.selected
+        return RowMemory(
+            engine=self.engine.name,
+            device=self.device,
+            environment=self.availability.environment,
+            selected=self.selected if self.availability.ready else was_selected,
+            precisions=self.precisions,
+            batches=self.batches,
+            options=dict(self.options),
+        )
+
     def correct_precisions(self) -> None:
         """Leave out the precisions that this interpreter lacks; a plan stays as it was written."""
         possible = self.possible_precisions
@@ -144,11 +177,15 @@ class Selection:
 
     Until the user touches a row, engines that can run are selected as their answers come in,
     on the GPU rather than the CPU and in the app's own interpreter rather than another, so that
-    the first `r` compares what this machine has. `choices` are the rows that are shown.
+    the first `r` compares what this machine has. `choices` are the rows that are shown. Rows of
+    `recalled` are as an earlier session left them, where no plan is given.
     """
 
-    def __init__(self, given: Sequence[EngineSpec] = ()) -> None:
+    def __init__(
+        self, given: Sequence[EngineSpec] = (), recalled: Sequence[RowMemory] = ()
+    ) -> None:
         self._given = tuple(given)
+        self._recalled: dict[RowKey, RowMemory] = {} if given else {r.key: r for r in recalled}
         self._remembered: dict[str, dict[str, OptionValue]] = {}
         self._rows = [Choice(find(one.engine), one) for one in pending()]
         for spec in self._given:
@@ -160,6 +197,7 @@ class Selection:
                     )
         for choice in self._rows:
             self._deal_given(choice)
+            self._recall(choice)
         self.choices = list(self._rows)
 
     @property
@@ -185,6 +223,12 @@ class Selection:
         for choice in self._rows:
             self._recall(choice)
 
+    def to_remember(self) -> tuple[RowMemory, ...]:
+        """The rows that the next session is to know, those included that are not here now."""
+        rows = {one.key: one.to_remember() for one in self._rows}
+        kept = {**self._recalled, **{key: row for key, row in rows.items() if row is not None}}
+        return tuple(kept[key] for key in sorted(kept))
+
     def answer(self, availability: Availability) -> None:
         """Take in whether an engine can run; a row for an environment not seen yet is added.
 
@@ -196,6 +240,8 @@ class Selection:
         choice = self._row_for(availability)
         choice.availability = availability
         choice.correct_precisions()
+        if choice.recalled is not None and not choice.touched:
+            choice.selected = choice.recalled.selected and availability.ready
         if self._given:
             self._deal_given(choice)
         else:
@@ -236,7 +282,12 @@ class Selection:
         return choice
 
     def _recall(self, choice: Choice) -> None:
-        if not choice.given and not choice.touched:
+        if choice.given or choice.touched:
+            return
+        row = self._recalled.get(choice.key)
+        if row is not None:
+            choice.recall(row)
+        else:
             choice.options = dict(self._remembered.get(choice.engine.name, {}))
 
     def _stands_back(self, choice: Choice) -> bool:
@@ -260,7 +311,8 @@ class Selection:
         able = [
             one
             for one in self._rows
-            if one.engine is engine and one.availability.ready and not one.touched
+            if one.engine is engine and one.availability.ready
+            if not one.touched and one.recalled is None
         ]
         device = "cuda" if any(one.device == "cuda" for one in able) else "cpu"
         there = [one for one in able if one.device == device]

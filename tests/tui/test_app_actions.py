@@ -12,6 +12,7 @@ from tests.tui.app_support import opened, text_of, until
 from tui import actions
 from tui.app import InferTuiApp
 from tui.dialogs import choose, confirm, form, measurement, message
+from tui.keys import shown_key
 from tui.screens import bench, frontier, help, history, layers, model  # noqa: A004
 from tui.widgets import panel
 
@@ -24,6 +25,7 @@ HOMES = {
     "results": bench.BenchScreen,
     "list": panel.RowsView,
     "page": model.ModelScreen,
+    "model": model.ModelScreen,
     "layers": layers.LayersScreen,
     "profiles": history.HistoryScreen,
     "chooser": history.HistoryScreen,
@@ -60,10 +62,14 @@ def test_no_two_actions_of_one_scope_share_a_key(scope: actions.Scope) -> None:
 
 
 def test_every_action_has_a_plain_key_or_is_in_the_palette() -> None:
-    """Terminals swallow function and control keys: none may be the only way."""
+    """Terminals swallow function and control keys: none may be the only way.
+
+    Half a page is two of what the plain keys do.
+    """
+    spared = ("app.palette", "app.interrupt", "list.half_up", "list.half_down")
     for action in actions.ACTIONS:
         plain = [key for key in action.keys.split(",") if key and not key.startswith(("ctrl", "f"))]
-        assert plain or action.in_palette or action.id in ("app.palette", "app.interrupt")
+        assert plain or action.in_palette or action.id in spared
 
 
 def test_an_unknown_action_in_a_keymap_is_refused_with_the_nearest() -> None:
@@ -77,9 +83,30 @@ def test_a_key_given_twice_is_refused() -> None:
     assert actions.check_keymap({"bench.run": "x", "bench.stop": "r"})
 
 
-def test_an_action_can_not_lose_its_last_key() -> None:
-    with pytest.raises(UsageError, match="has no key"):
-        actions.check_keymap({"bench.run": " "})
+def test_an_action_can_lose_its_keys_but_for_those_that_lead_out() -> None:
+    assert actions.check_keymap({"bench.run": " "}) == {"bench.run": ""}
+    with pytest.raises(UsageError, match=r"'app\.quit' has no key"):
+        actions.check_keymap({"app.quit": ""})
+
+
+def test_keys_go_by_the_names_that_textual_has_for_them() -> None:
+    found = actions.check_keymap({"app.help": "?, F1", "page.search": "/,ctrl+f", "list.last": "$"})
+    assert found == {
+        "app.help": "question_mark,f1", "page.search": "slash,ctrl+f", "list.last": "dollar_sign",
+    }  # fmt: skip
+    names = ("question_mark", "ctrl+slash", "less_than_sign")
+    assert [shown_key(key) for key in names] == ["?", "ctrl+/", "<"]
+
+
+@pytest.mark.parametrize("key", ["escpe", "ctrl+", "control+x", "ctrl+enterr", "ab"])
+def test_what_is_no_key_is_refused(key: str) -> None:
+    with pytest.raises(UsageError, match=r"'bench\.run' has the key .* which is none"):
+        actions.check_keymap({"bench.run": key})
+
+
+def test_keys_that_work_in_one_place_clash_across_scopes() -> None:
+    with pytest.raises(UsageError, match=r"'g' is given to both bench\.graph and list\.first"):
+        actions.check_keymap({"list.first": "home,g"})
 
 
 async def test_a_keymap_replaces_keys_in_bindings_key_bar_and_help(replayed: None) -> None:
@@ -91,6 +118,34 @@ async def test_a_keymap_replaces_keys_in_bindings_key_bar_and_help(replayed: Non
         await pilot.press("escape", "question_mark")
         await until(pilot, lambda: isinstance(app.screen, help.HelpScreen))
         assert "f5" in app.screen.query_one(help.HelpRows).text()
+
+
+async def test_several_keys_none_and_a_first_one_do_what_the_keymap_says(replayed: None) -> None:
+    keymap = {
+        "bench.measure": "f5,comma", "bench.open": "", "bench.precision": "P", "app.picture": "v",
+        "list.down": "ctrl+n,J",
+    }  # fmt: skip
+    async with opened(keymap=keymap) as (app, pilot):
+        for key in ("f5", "comma"):
+            await pilot.press(key)
+            assert isinstance(app.screen, measurement.MeasurementDialog), key
+            await pilot.press("escape")
+        await pilot.press("o")
+        assert app.screen is app.bench, "it has no key any more"
+        assert "o open" not in app.bench.query_one("#keys").text()
+        assert "P precision" in app.bench.query_one("#keys").text()
+        before = app.bench.engines.cursor
+        await pilot.press("ctrl+n", "J", "j", "down")
+        assert app.bench.engines.cursor == before + 2, "the old keys are gone"
+        called: list[str] = []
+        app.action_picture = lambda: called.append("picture")
+        await pilot.press("v")
+        assert called == ["picture"], "it had none"
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, help.HelpScreen))
+        shown = app.screen.query_one(help.HelpRows).text()
+        assert "f5, ," in shown
+        assert "by palette          Open a saved profile" in shown
 
 
 async def test_the_help_has_every_action(replayed: None) -> None:

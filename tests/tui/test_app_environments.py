@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engines import environments
+from engines import configuration
 from engines.plan import EngineSpec
 from engines.registry import Availability
 from engines.results import DeviceRecord, EngineResult
@@ -22,7 +22,7 @@ async def test_a_wrong_configuration_is_told_and_the_own_interpreter_asked(
     monkeypatch.setattr(
         background, "describe_model", lambda model, _, post: post(ModelDescribed(facts_of(model)))
     )
-    file = environments.config_file()
+    file = configuration.config_file()
     file.parent.mkdir(parents=True)
     file.write_text("[environments.trt86]\npyton = '/x'\n")
     async with opened() as (app, pilot):

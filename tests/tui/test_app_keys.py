@@ -24,7 +24,7 @@ from tui.dialogs.form import FormRows, OptionsDialog
 from tui.dialogs.measurement import MeasurementDialog
 from tui.dialogs.message import MessageDialog
 from tui.dialogs.path import PathDialog
-from tui.screens.help import HelpScreen
+from tui.screens.help import HelpRows, HelpScreen
 from tui.screens.history import HistoryScreen
 from tui.screens.log import LogRows, LogScreen
 from tui.screens.model import LayerRows, ModelScreen
@@ -97,8 +97,26 @@ async def test_arrows_and_vim_keys_move_the_cursor(replayed: None) -> None:
         assert engines.cursor == len(engines.rows) - 1
         await pilot.press("j", "home", "k", "up")
         assert engines.cursor == 0
+        for first, last in (("home", "G"), ("less_than_sign", "greater_than_sign")):
+            await pilot.press(last)
+            assert engines.cursor == len(engines.rows) - 1
+            await pilot.press(first)
+            assert engines.cursor == 0
+
+
+async def test_half_pages_and_g_on_pages(replayed: None) -> None:
+    async with opened(size=Small) as (app, pilot):
+        await pilot.press("question_mark")
+        rows = app.screen.query_one(HelpRows)
+        page = rows.size.height
+        await pilot.press("ctrl+d", "ctrl+d")
+        assert rows.scroll_offset.y == 2 * (page // 2)
+        await pilot.press("ctrl+u")
+        assert rows.scroll_offset.y == page // 2
         await pilot.press("G")
-        assert engines.cursor == len(engines.rows) - 1
+        assert rows.scroll_offset.y == len(rows.rows) - page
+        await pilot.press("g")
+        assert rows.scroll_offset.y == 0
 
 
 async def test_an_unavailable_engine_says_why_and_what_to_install(replayed: None) -> None:
@@ -185,15 +203,36 @@ async def test_details_and_plotted_entries(scripted: ScriptedRun) -> None:
         assert "eager cpu fp32 b1" in text_of(app)
 
 
-async def test_the_layer_table_is_searched(replayed: None) -> None:
+async def test_the_blocks_of_the_model_fold(replayed: None) -> None:
     async with opened() as (app, pilot):
         await pilot.press("m")
         rows = app.screen.query_one(LayerRows)
-        assert len(rows.rows) == 3
+        assert [(one.block.name, one.layer) for one in rows.nodes] == [("features", None)]
+        assert "▶ features" in rows.text()
+        assert "1,296" in rows.text(), "the sum of its layers' parameters"
+        await pilot.press("space")
+        assert len(rows.rows) == 4
+        assert "▼ features" in rows.text()
+        await pilot.press("right", "j", "l")
+        assert rows.current.layer.name == "features.0.0", "right goes into what is open"
+        await pilot.press("left")
+        assert rows.cursor == 0
+        assert len(rows.rows) == 1
+        await pilot.press("a", "G", "a")
+        assert len(rows.rows) == 1
+        await pilot.press("g")
+        assert isinstance(app.screen, PathDialog), "the graph"
+
+
+async def test_the_layers_are_searched(replayed: None) -> None:
+    async with opened() as (app, pilot):
+        await pilot.press("m")
+        rows = app.screen.query_one(LayerRows)
         await pilot.press("slash", *"conv")
         assert [one.name for one in rows.listed] == ["features.0.0"]
-        await pilot.press("enter", "j", "escape")
-        assert len(rows.rows) == 3
+        assert len(rows.rows) == 2, "it stands under its block"
+        await pilot.press("enter", "j", "space", "escape")
+        assert len(rows.rows) == 1
         await pilot.press("slash", *"zzz")
         assert "No layer has 'zzz'" in text_of(app)
 

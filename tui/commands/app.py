@@ -6,10 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
+from dataclasses import replace
 from pathlib import Path
 
 from engines import paths
 from engines.errors import UsageError
+from tui.memory import Memory
+from tui.settings import SWITCHES, Settings, load
 
 # Textual reads these once, when it is imported.
 FRAMES_PER_SECOND_SLOW = "15"
@@ -23,15 +26,30 @@ def main(arguments: argparse.Namespace) -> int:
         from profiles.reading import read_plan
 
         plan = read_plan(Path(arguments.plan))
-    slow = arguments.slow_line or over_ssh(os.environ)
+    settings = with_arguments(load(), arguments)
+    slow = settings.slow_line or (arguments.slow_line is None and over_ssh(os.environ))
     prepare_environment(os.environ, slow, arguments.theme)
+    memory = Memory() if arguments.fresh else Memory.read()
     redirect_native_output(paths.ready(paths.state_folder() / "logs") / "app.log")
 
     from tui.app import InferTuiApp
 
-    app = InferTuiApp(plan=plan, slow_line=slow, ascii_only=arguments.ascii)
-    app.run(mouse=not arguments.no_mouse)
+    app = InferTuiApp(
+        plan=plan,
+        slow_line=slow,
+        ascii_only=settings.ascii,
+        keymap=settings.keymap,
+        memory=memory,
+        bell=settings.bell,
+    )
+    app.run(mouse=settings.mouse)
     return app.return_code or 0
+
+
+def with_arguments(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """The settings with what the command line says in their place."""
+    said = {name: getattr(arguments, name) for name in SWITCHES}
+    return replace(settings, **{name: one for name, one in said.items() if one is not None})
 
 
 def check_terminal(environment: Mapping[str, str]) -> None:

@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.layers:
         table = markdown_table if arguments.format == "md" else text_table
         print()
-        print(table(HEADINGS, [_row(layer) for layer in facts.layers], NUMBERS))
+        print(table(HEADINGS, [layer_row(layer) for layer in facts.layers], NUMBERS))
     return EXIT_OK
 
 
@@ -53,7 +53,8 @@ def _totals(facts: ModelFacts) -> str:
     return "\n".join(f"{name:<16}  {value}" for name, value in rows.items())
 
 
-def _row(layer: LayerFacts) -> tuple[str, ...]:
+def layer_row(layer: LayerFacts) -> tuple[str, ...]:
+    """A layer under the HEADINGS."""
     return (
         layer.name,
         layer.kind,

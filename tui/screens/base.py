@@ -115,5 +115,21 @@ class Page(InferScreen):
     def action_next_match(self) -> None:
         """Go to the next row that has what was searched; pages override this."""
 
+    def action_first_row(self) -> None:
+        self.rows.action_cursor_first()
+
+    def action_copy_row(self) -> None:
+        rows = self.rows
+        what = "this row" if rows.has_cursor else "what is shown"
+        self.infer.copy(rows.row_text() + "\n", what)
+
+    def action_copy_all(self) -> None:
+        text, ending = self.whole()
+        self.infer.copy(text + "\n", "all of it", ending=ending)
+
+    def whole(self) -> tuple[str, str]:
+        """All that the page shows, as text, and the ending of a file of that kind."""
+        return self.rows.text(), ".txt"
+
     def on_input_changed(self, event: Field.Changed) -> None:
         self.search_changed(event.value.strip())

@@ -42,7 +42,8 @@ class BenchScreen(BenchActions):
     """The seven panels. It draws what the app's controller holds, and never more often than set."""
 
     BINDINGS = bindings("bench")
-    AUTO_FOCUS = "#engines"
+    # A zoomed panel has the keys from the start: which one is known when the app is.
+    AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = layout.HORIZONTAL
     VERTICAL_BREAKPOINTS = layout.VERTICAL
 
@@ -61,10 +62,12 @@ class BenchScreen(BenchActions):
         self.telemetry = TelemetryPanel(slow_line=self.infer.slow_line)
         self.frame = layout.PanelLayout(self.model_panel, self.engines, self.telemetry)
         self.results = self.frame.results
+        self.frame.zoom_to(self.infer.memory.remembered.zoomed if self.infer.memory else 0)
         yield self.frame
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(TICK_S, self._tick, pause=True)
+        self.frame.focus_panel(self.frame.current)
         self.show_title()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -76,6 +79,8 @@ class BenchScreen(BenchActions):
         number = self.frame.panel_number(self.focused)
         if number is not None:
             self.frame.make_current(number)
+            if self.frame.zoomed:
+                self.infer.remember()
         self.refresh_bindings()
 
     def on_screen_resume(self) -> None:
@@ -106,6 +111,8 @@ class BenchScreen(BenchActions):
         for slot, plot in ((upper, self._latency), (lower, self._histogram)):
             plot.add_class("plot")
             await slot.mount(plot)
+        if self.focused is None:
+            self.frame.focus_panel(self.frame.current)
         self.draw()
 
     def work_changed(self) -> None:
@@ -119,6 +126,7 @@ class BenchScreen(BenchActions):
                 self._timer.resume()
             else:
                 self._timer.pause()
+        self.infer.tell_terminal()
         self.draw()
 
     def draw(self) -> None:
@@ -133,6 +141,7 @@ class BenchScreen(BenchActions):
     def _tick(self) -> None:
         """Draw what is due. Clocks move each second, the rest only with the run's revision."""
         self._ticks += 1
+        self.infer.tell_terminal()
         if not self.is_current:
             return
         self.show_title()

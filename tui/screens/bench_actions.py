@@ -66,10 +66,12 @@ class BenchActions(InferScreen):
             case "options":
                 choice = self.engines.current
                 return bool(run_options(choice.engine, choice.device))
-            case "plot_entry" | "details":
+            case "plot_entry" | "details" | "copy_row":
                 return self.results.current is not None
             case "time_span" | "change_axis" | "change_view":
                 return controller.live is not None and self._histogram is not None
+            case "copy_all":
+                return self.infer.controller.live is not None
             case "frontier":
                 live = controller.live
                 return live is not None and any(one.result for one in live.entries)
@@ -95,6 +97,7 @@ class BenchActions(InferScreen):
 
     def action_zoom(self) -> None:
         self.frame.zoomed = not self.frame.zoomed
+        self.infer.remember()
         self.frame.fit(*self.size)
         self.frame.focus_panel(self.frame.current)
 
@@ -117,13 +120,14 @@ class BenchActions(InferScreen):
 
     def action_article(self) -> None:
         for choice in self.infer.selection.choices:
-            choice.batches, choice.given = (1,), ()
+            choice.use_batch(1)
         self._measure_by(Measurement(iterations=ARTICLE_ITERATIONS))
         self._rows_changed()
         self.notify(f"{ARTICLE_ITERATIONS} iterations of batch 1, as the article measures")
 
     def _measure_by(self, measurement: Measurement) -> None:
         self.infer.measurement = measurement
+        self.infer.remember()
         self.show_title()
 
     # Engines
@@ -133,10 +137,12 @@ class BenchActions(InferScreen):
             found = self.engines.current.availability
             reason = found.reason or "it is still being checked"
             self.notify(f"It can't be selected: {reason}", severity="warning", markup=False)
+        self.infer.remember()
         self.engines.rebuild()
 
     def action_select_all(self) -> None:
         self.infer.selection.toggle_all()
+        self.infer.remember()
         self.engines.rebuild()
 
     def action_precision(self) -> None:
@@ -189,6 +195,7 @@ class BenchActions(InferScreen):
 
     def _rows_changed(self) -> None:
         """What the user has set up may need other engine files."""
+        self.infer.remember()
         self.engines.rebuild()
         self.infer.look_at_files()
 
@@ -281,6 +288,18 @@ class BenchActions(InferScreen):
             self._histogram.change_view(step)
 
     # Results
+
+    def action_copy_row(self) -> None:
+        entry = self.results.current
+        if entry is not None:
+            self.infer.copy(self.results.row_text(), f"the result of {entry.label}")
+
+    def action_copy_all(self) -> None:
+        from tui import background
+
+        self.infer.in_thread(
+            "copy", background.copy_results, self.infer.controller, self.infer.post_message
+        )
 
     def action_plot_entry(self) -> None:
         self.results.toggle_plotted()

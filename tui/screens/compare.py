@@ -68,6 +68,11 @@ class CompareScreen(Page):
     def make_rows(self) -> Widget:
         return ComparisonRows(self.comparison)
 
+    def whole(self) -> tuple[str, str]:
+        from profiles.report import to_markdown
+
+        return to_markdown(self.comparison).rstrip("\n"), ".md"
+
     def opened(self) -> None:
         share = f"a median that moves by less than {self.comparison.threshold:.1%} is the same"
         self.show_title(row((share, "muted")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.widget import Widget
 
 from tui import actions
+from tui.keys import shown_key
 from tui.screens.base import Page
 from tui.widgets.panel import Row, RowsView, row, wrapped
 
@@ -34,12 +35,13 @@ class HelpRows(RowsView):
         self.show_rows(rows or [(), row(("No key does that.", "muted"))])
 
     def _is_searched(self, action: actions.Action) -> bool:
-        words = f"{action.word} {action.help} {action.keys}".lower()
+        words = f"{action.word} {action.help} {self.app_keys(action)}".lower()
         return all(word in words for word in self.searched.lower().split())
 
     def _lines(self, action: actions.Action, width: int) -> list[Row]:
-        keys = self.app_keys(action) or "by palette"
-        tone = "key" if action.keys else "muted"
+        keys = self.app_keys(action)
+        tone = "key" if keys else "muted"
+        keys = keys or ("by palette" if action.in_palette else "no key")
         first, *rest = wrapped(action.help, width - KEYS_WIDTH - 2)
         indent = " " * (KEYS_WIDTH + 2)
         heading = row((f"  {keys:<{KEYS_WIDTH}}", tone), *first)
@@ -47,8 +49,8 @@ class HelpRows(RowsView):
 
     def app_keys(self, action: actions.Action) -> str:
         """The keys of an action as they are now, with the user's keymap."""
-        keys = getattr(self.app, "keymap_in_use", {}).get(action.id, action.keys)
-        return ", ".join(actions.shown_key(one) for one in keys.split(",") if one)
+        keymap = getattr(self.app, "keymap_in_use", {})
+        return ", ".join(shown_key(one) for one in actions.keys_of(action, keymap))
 
 
 class HelpScreen(Page):

@@ -76,6 +76,11 @@ class PanelLayout(Vertical):
             yield self.panels[6]
         yield KeyBar()
 
+    def zoom_to(self, number: int) -> None:
+        """Begin with this panel on the whole screen; with none where it is 0."""
+        if number:
+            self.current, self.zoomed = number, True
+
     def fit(self, width: int, height: int) -> None:
         """Show what fits in `width` x `height` cells."""
         self.tabbed = self.zoomed or width < WIDE or height < TALL

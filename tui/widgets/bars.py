@@ -118,10 +118,11 @@ class KeyBar(RowsView, can_focus=False):
             if binding.id not in seen:
                 seen.add(binding.id)
                 action = actions.find(binding.id)
-                yield action, self._key_text(action)
+                if key := self._key_text(action):
+                    yield action, key
 
     def _key_text(self, action: actions.Action) -> str:
-        """The first key of an action, as the user's keymap has it."""
+        """The first key of an action, as the user's keymap has it; empty where it has none."""
         keymap = getattr(self.app, "keymap_in_use", {})
         if action.key_text and action.id not in keymap:
             return action.key_text

@@ -6,7 +6,7 @@ style, so a row reads the same in every theme and without colour.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -138,8 +138,13 @@ class RowsView(ScrollView, can_focus=True):
 
     def text(self) -> str:
         """Everything that can be scrolled to, as plain text: for tests and for copying."""
-        lines = (*self._header, *self._rows, *self._footer)
-        return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
+        return _plain((*self._header, *self._rows, *self._footer))
+
+    def row_text(self) -> str:
+        """The header and the row under the cursor as plain text; without a cursor, what is seen."""
+        if self.has_cursor and self._rows:
+            return _plain((*self._header, self._rows[min(self.cursor, len(self._rows) - 1)]))
+        return _plain([self._line_at(y).pieces for y in range(self.size.height)]).strip("\n")
 
     def show_rows(
         self, rows: Sequence[Row], header: Sequence[Row] = (), footer: Sequence[Row] = ()
@@ -283,6 +288,12 @@ class RowsView(ScrollView, can_focus=True):
     def action_page_down(self) -> None:
         self.move(self._page)
 
+    def action_half_page_up(self) -> None:
+        self.move(-max(1, self._page // 2))
+
+    def action_half_page_down(self) -> None:
+        self.move(max(1, self._page // 2))
+
     def action_cursor_first(self) -> None:
         self.move(-len(self._rows))
 
@@ -293,6 +304,11 @@ class RowsView(ScrollView, can_focus=True):
         index = event.y - self.gutter.top - len(self._header) + round(self.scroll_offset.y)
         if self.has_cursor and 0 <= index < len(self._rows):
             self.cursor = index
+
+
+def _plain(lines: Iterable[Row]) -> str:
+    """`lines` without their tones and the blanks at their ends."""
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
 
 
 def _over_any_ground(style: Style) -> Style:
