@@ -42,10 +42,12 @@ class HelpRows(RowsView):
         keys = self.app_keys(action)
         tone = "key" if keys else "muted"
         keys = keys or ("by palette" if action.in_palette else "no key")
-        first, *rest = wrapped(action.help, width - KEYS_WIDTH - 2)
+        lines = wrapped(action.help, width - KEYS_WIDTH - 2)
         indent = " " * (KEYS_WIDTH + 2)
-        heading = row((f"  {keys:<{KEYS_WIDTH}}", tone), *first)
-        return [heading, *(row(indent, *one) for one in rest)]
+        if len(keys) >= KEYS_WIDTH:
+            return [row((f"  {keys}", tone)), *(row(indent, *one) for one in lines)]
+        heading = row((f"  {keys:<{KEYS_WIDTH}}", tone), *lines[0])
+        return [heading, *(row(indent, *one) for one in lines[1:])]
 
     def app_keys(self, action: actions.Action) -> str:
         """The keys of an action as they are now, with the user's keymap."""

@@ -134,8 +134,8 @@ class LayerRows(RowsView):
             self.open.discard(name)
         elif was_folded:
             self.open.add(name)
-        elif node.layer is None:
-            self.move(1)
+        else:
+            self.move(1 if node.layer is None else 0)
             return
         self.rebuild()
         self.cursor = next(i for i, one in enumerate(self.nodes) if one.block is node.block)
