@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -124,14 +125,14 @@ class Terminal:
                     raise AssertionError(f"never shown: {shown!r}; the screen was:\n{text}")
                 self._changed.wait(left)
 
-    def wait_sent(self, sequence: bytes, timeout: float = 30.0) -> bytes:
-        """Wait until the program has written `sequence`; returns all that it has written."""
+    def wait_sent(self, pattern: bytes, timeout: float = 30.0) -> bytes:
+        """Wait until what the program has written matches `pattern` somewhere; returns all of it."""
         deadline = time.monotonic() + timeout
         with self._changed:
-            while sequence not in self.raw:
+            while re.search(pattern, self.raw) is None:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._closed:
-                    raise AssertionError(f"never sent: {sequence!r}")
+                    raise AssertionError(f"never sent: {pattern!r}")
                 self._changed.wait(left)
             return bytes(self.raw)
 

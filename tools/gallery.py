@@ -54,6 +54,12 @@ GALLERY: dict[str, dict[str, str]] = {
         "everything of one entry": "test_app_looks/test_details",
         "what disturbed it": "test_app_looks/test_details_of_what_disturbed_it[120x40]",
     },
+    "The model": {
+        "its blocks": "test_model_looks/test_model[folded-120x40]",
+        "its blocks, 80×24": "test_model_looks/test_model[folded-80x24]",
+        "one of them unfolded": "test_model_looks/test_model[unfolded-120x40]",
+        "searched": "test_model_looks/test_model[searched-80x24]",
+    },
     "Frontier": {
         "with a limit": "test_frontier_looks/test_frontier[with-limit-120x40]",
     },

@@ -20,6 +20,8 @@ from tests.tui.test_terminal_run import COMMAND, PLAN, Open, open_app
 
 __all__ = ["open_app"]
 
+# The clipboard is named "c" by the app, not at all by tmux.
+COPY = rb"\x1b\]52;c?;([A-Za-z0-9+/=]+)\x07"
 ALONE = {"TMUX": "", "STY": ""}
 
 
@@ -28,7 +30,7 @@ def configure(text: str) -> None:
 
 
 def clipboard(raw: bytes) -> str:
-    (code,) = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07", raw)
+    (code,) = re.findall(COPY, raw)
     return base64.b64decode(code).decode()
 
 
@@ -42,13 +44,13 @@ def run_to_its_end(terminal: Terminal) -> None:
 def test_title_and_clipboard_of_a_run(open_app: Open) -> None:
     terminal = open_app(environment=ALONE)
     run_to_its_end(terminal)
-    raw = terminal.wait_sent(b"\x1b]2;infer-tui: done\x07")
+    raw = terminal.wait_sent(rb"\x1b\]2;infer-tui: done\x07")
     titles = re.findall(rb"\x1b\]2;([^\x07]*)\x07", raw)
     assert b"infer-tui: running 1/2 onnxruntime cpu fp32 b1" in titles
     assert raw.index(b"\x1b[22;0t") < raw.index(b"\x1b]2;")
     terminal.press("6")
     terminal.press("Y")
-    text = clipboard(terminal.wait_sent(b"]52;"))
+    text = clipboard(terminal.wait_sent(COPY))
     assert re.search(r"^\|.* p50 ms .*\|$", text, re.MULTILINE), "a Markdown table"
     assert len(re.findall(r"^\|", text, re.MULTILINE)) >= 4, "two entries below their headings"
     terminal.wait_for("copied.md")
@@ -137,6 +139,5 @@ def test_inside_tmux_a_copy_is_its_newest_buffer_and_on_the_outer_clipboard(
         shown = subprocess.run([*tmux, "show-buffer"], capture_output=True, text=True, check=True)
         assert "Choose engines (space)" in shown.stdout
         assert shown.stdout == (paths.state_folder() / "copied.txt").read_text()
-        raw = terminal.wait_sent(b"\x1b]52;")
-        (code,) = re.findall(rb"\x1b\]52;[^;]*;([A-Za-z0-9+/=]+)\x07", raw)
+        (code,) = re.findall(COPY, terminal.wait_sent(COPY))
         assert base64.b64decode(code).decode() == shown.stdout
