@@ -126,13 +126,13 @@ class Terminal:
                 self._changed.wait(left)
 
     def wait_sent(self, pattern: bytes, timeout: float = 30.0) -> bytes:
-        """Wait until what the program has written matches `pattern` somewhere; returns all of it."""
+        """Wait until `pattern` is somewhere in what the program has written; returns all of it."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while re.search(pattern, self.raw) is None:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._closed:
-                    raise AssertionError(f"never sent: {pattern!r}")
+                    raise AssertionError(f"never sent: {pattern!r}; sent was {self.raw[-400:]!r}")
                 self._changed.wait(left)
             return bytes(self.raw)
 

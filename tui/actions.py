@@ -320,7 +320,7 @@ def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
 
 def _check_a_way_out(keymap: Mapping[str, str]) -> None:
     """Without these keys nobody gets out of the app, or of a page or dialog."""
-    for action_id in ("app.quit", "page.back", "dialog.cancel"):
+    for action_id in ("app.quit", "page.back", "dialog.cancel", "message.close"):
         if not keys_of(find(action_id), keymap):
             raise UsageError(f"action '{action_id}' has no key", hint="it needs one to get out by")
 

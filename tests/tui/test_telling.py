@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from pathlib import Path
 
 import pytest
 
@@ -195,6 +196,23 @@ async def test_y_copies_the_row_with_its_header(scripted: ScriptedRun, told: lis
         assert "onnxruntime cpu fp32 b1" in line
         await until(pilot, lambda: "Copied the result of onnxruntime" in text_of(app))
         assert "sent to the terminal's clipboard" in text_of(app)
+
+
+async def test_an_opened_profile_is_copied_as_markdown(
+    scripted: ScriptedRun, told: list[str], tmp_path: Path
+) -> None:
+    scripted.wait = False
+    async with opened(plan_of(EAGER, ORT)) as (app, pilot):
+        await pilot.press("r")
+        await until(pilot, lambda: app.controller.live and app.controller.live.ending)
+        app.open_saved(app.controller.save(tmp_path / "a.toml"))
+        await until(pilot, lambda: app.controller.drive is None, "the profile")
+        told.clear()
+        await pilot.press("6", "Y")
+        await until(pilot, lambda: told)
+        table = base64.b64decode(told[0][7:-1]).decode()
+        assert len([line for line in table.splitlines() if line.startswith("|")]) == 4
+        assert (paths.state_folder() / "copied.md").read_text() == table
 
 
 async def test_pages_copy_their_row_and_all_of_it(replayed: None, told: list[str]) -> None:

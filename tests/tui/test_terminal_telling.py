@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 
 from engines import configuration, paths
 from tests.terminal import Terminal
-from tests.tui.test_terminal_run import COMMAND, PLAN, Open, open_app
+from tests.tui.test_terminal_run import COMMAND, ENDLESS, PLAN, Open, open_app, running
 
 __all__ = ["open_app"]
 
@@ -74,7 +75,7 @@ def test_nothing_is_said_to_the_terminal_before_anything_is_done(open_app: Open)
 def test_the_bell_rings_at_the_end_where_the_configuration_asks(
     open_app: Open, tmp_path: Path
 ) -> None:
-    configure("[app]\nbell = true")
+    configure("[app]\nbell = true\nmouse = false")
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN.format(measurement="iterations = 50"))
     # Ten seconds are not waited for: any run is long.
@@ -86,20 +87,28 @@ def test_the_bell_rings_at_the_end_where_the_configuration_asks(
         raw = terminal.wait_sent(b"infer-tui: done\x07")
         without_titles = re.sub(rb"\x1b\][^\x07]*\x07", b"", raw)
         assert without_titles.count(b"\x07") == 1
+        assert b"\x1b[?1003h" not in raw, "the mouse is the terminal's"
+
+
+def test_the_title_is_given_back_where_a_signal_ends_it(open_app: Open) -> None:
+    terminal = open_app(ENDLESS, environment=ALONE)
+    running(terminal)
+    terminal.wait_sent(rb"infer-tui: running 1/2")
+    assert re.search(rb"\x1b\[\?1003h", terminal.raw), "the mouse is the app's"
+    terminal.process.send_signal(signal.SIGTERM)
+    terminal.wait_closed()
+    terminal.wait_sent(rb"\x1b\[23;0t")
 
 
 def test_what_was_chosen_is_there_at_the_next_start() -> None:
     with Terminal([COMMAND], environment=ALONE) as terminal:
-        terminal.wait_for("to run")
-        terminal.wait_for(lambda text: "checking" not in text, 60)
-        before = terminal.wait_for(lambda text: "to run" in text)
+        terminal.wait_for(lambda text: "checking" not in text and "to run" in text, 60)
         terminal.press("i")
         terminal.wait_for("How to measure")
         terminal.press("\x1b[C", "\r")
         terminal.wait_for("measured for 100 iterations")
         terminal.press("a")
-        changed = terminal.wait_for(lambda text: text != before and "[x]" not in text)
-        assert "nothing selected" in changed
+        terminal.wait_for(lambda text: "nothing selected" in text and "[x]" not in text)
         terminal.press("q")
         assert terminal.wait_closed() == 0
     left = json.loads((paths.state_folder() / "last-time.json").read_bytes())
