@@ -149,6 +149,14 @@ async def test_several_keys_none_and_a_first_one_do_what_the_keymap_says(replaye
         assert re.search(r"by palette +Open a saved profile", shown)
 
 
+async def test_hints_in_panels_name_the_keys_in_force(replayed: None) -> None:
+    keymap = {"bench.run": "R", "bench.open": "", "engines.options": "f6"}
+    async with opened(keymap=keymap) as (app, _):
+        shown = text_of(app)
+        assert "R runs the selected engines   ctrl+p opens a saved profile" in shown
+        assert "f6 options  p precision" in shown
+
+
 async def test_the_help_has_every_action(replayed: None) -> None:
     async with opened() as (app, pilot):
         await pilot.press("question_mark")

@@ -75,8 +75,8 @@ class LayerTimeRows(RowsView):
         listed = self.listed
         self.has_cursor = bool(listed)
         if not listed:
-            self.show_rows([row((f"No layer has '{self.searched}'. ", "muted"), ("escape", "key"),
-                                 (" ends the search", "muted"))])  # fmt: skip
+            ends = (("escape", "key:page.back"), (" ends the search", "muted"))
+            self.show_rows([row((f"No layer has '{self.searched}'. ", "muted"), *ends)])
             return
         largest = max(one.share for one in listed) or 1.0
         lines = [_line(one, largest) for one in listed]
@@ -198,15 +198,22 @@ class LayersScreen(Page):
         """What stands where the table will be."""
         width = max(20, self.table.scrollable_content_region.width)
         if self.waits:
-            return [(), row((f"It waits for {self._what_goes()} to end. ", "muted"), ("x", "key"),
-                            (" takes it out", "muted"))]  # fmt: skip
+            return [(), row((f"It waits for {self._what_goes()} to end. ", "muted"),
+                            ("x", "key:layers.stop"), (" takes it out", "muted"))]  # fmt: skip
         if self.going:
             note = "A run of its own: a profiler slows what it watches. "
-            return [(), *(_job_row(one, width) for one in self.desk.jobs), (),
-                    row((note, "muted"), ("x", "key"), (" stops it", "muted"))]  # fmt: skip
+            stops = row((note, "muted"), ("x", "key:layers.stop"), (" stops it", "muted"))
+            return [(), *(_job_row(one, width) for one in self.desk.jobs), (), stops]
         last = self.desk.last(self.infer.model, self.spec)
         if last is None or last.control.cancelled:
-            return [(), row(("Stopped. ", "muted"), ("r", "key"), (" times them again", "muted"))]
+            return [
+                (),
+                row(
+                    ("Stopped. ", "muted"),
+                    ("r", "key:layers.again"),
+                    (" times them again", "muted"),
+                ),
+            ]
         rows: list[Row] = [()]
         if last.error is not None:
             rows += wrapped(last.error.message, width, "bad")
@@ -339,7 +346,9 @@ def _summary(profile: LayerProfile, width: int) -> list[Row]:
     notes: Row = ()
     if profile.notes:
         # They are of other lengths in each engine: the dialog has room for them.
-        notes = row("  ", ("enter", "key"), (f" {plural(len(profile.notes), 'note')}", "muted"))
+        notes = row(
+            "  ", ("enter", "key:layers.about"), (f" {plural(len(profile.notes), 'note')}", "muted")
+        )
     room = width - row_width(notes)
     return [*rows, (*row((shortened(f"{kinds(profile)}.", room), "muted")), *notes), ()]
 

@@ -87,8 +87,8 @@ class LayerRows(RowsView):
         self.nodes = tuple(self._tree())
         self.has_cursor = bool(self.nodes)
         if not self.nodes:
-            self.show_rows([row((f"No layer has '{self.searched}'. ", "muted"), ("escape", "key"),
-                                 (" ends the search", "muted"))])  # fmt: skip
+            ends = (("escape", "key:page.back"), (" ends the search", "muted"))
+            self.show_rows([row((f"No layer has '{self.searched}'. ", "muted"), *ends)])
             return
         macs = max(1, self._facts.macs)
         largest = max(1, *(sum(one.macs for one in block.layers) for block in self.blocks))

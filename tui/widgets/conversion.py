@@ -70,7 +70,7 @@ class ConversionPanel(RowsView):
         self.has_cursor = bool(self._jobs or self._orders)
         if not self.has_cursor:
             text = "Exports, compilations and builds of a run are shown here."
-            next_key = row(("r", "key"), (" runs the selected engines", "muted"))
+            next_key = row(("r", "key:bench.run"), (" runs the selected engines", "muted"))
             self.show_rows([*wrapped(text, width, "muted"), next_key])
             self.show_subtitle("")
             return
@@ -128,7 +128,9 @@ def _why_waiting(run: LiveRun | None, builds: BuildQueue) -> str:
 def _why(job: LiveJob | None, why_waiting: str, width: int) -> list[Row]:
     """What is to be said of one job, or of a build that waits; the most important first."""
     if job is None:
-        keys = row((f"{why_waiting}  ", "muted"), ("x", "key"), (" takes it out", "muted"))
+        keys = row(
+            (f"{why_waiting}  ", "muted"), ("x", "key:bench.stop"), (" takes it out", "muted")
+        )
         return [keys] if why_waiting else []
     if job.stopped:
         return [row((shortened("stopped; what was kept before stays", width), "muted"))]

@@ -166,7 +166,7 @@ def why_to_build(state: BuildState) -> str:
 def _why_not(choice: Choice, width: int) -> list[Row]:
     found = choice.availability
     if choice.buildable:
-        builds = row(("b", "key"), (" builds for a named GPU", "muted"))
+        builds = row(("b", "key:bench.build"), (" builds for a named GPU", "muted"))
         return [row((shortened(found.reason, width), "warn")), builds]
     if not found.install:
         return _exactly(wrapped(found.reason, width, "warn"), FOOTER_LINES)
@@ -191,13 +191,13 @@ def _settings(choice: Choice, width: int) -> Row:
     if changed:
         return row((shortened(" ".join(changed), width), "strong"))
     keys = row(
-        ("enter", "key"), (" options  ", "muted"),
-        ("p", "key"), (" precision  ", "muted"),
-        ("n", "key"), (" batch", "muted"),
+        ("enter", "key:engines.options"), (" options  ", "muted"),
+        ("p", "key:bench.precision"), (" precision  ", "muted"),
+        ("n", "key:bench.batch"), (" batch", "muted"),
     )  # fmt: skip
     if not choice.engine.needs_build:
         return keys
-    return (*keys, ("  ", ""), ("b", "key"), (" build", "muted"))
+    return (*keys, ("  ", ""), ("b", "key:bench.build"), (" build", "muted"))
 
 
 def _exactly(lines: list[Row], count: int) -> list[Row]:

@@ -170,8 +170,15 @@ def limit_words(best: Point | None, limit_ms: float | None, width: int) -> list[
     from profiles.frontier_table import point_words
 
     if limit_ms is None:
-        return [row(("no limit: ", "muted"), ("l", "key"), (" sets one, ", "muted"),
-                    ("← →", "key"), (" step through the points", "muted"))]  # fmt: skip
+        return [
+            row(
+                ("no limit: ", "muted"),
+                ("l", "key:frontier.limit"),
+                (" sets one, ", "muted"),
+                ("← →", "key:frontier.lower"),
+                (" step through the points", "muted"),
+            )
+        ]
     limit = f"within {limit_text(limit_ms)}"
     if best is None:
         return wrapped(f"{limit}: nothing that is valid", width, "warn")

@@ -39,7 +39,7 @@ class ModelPanel(RowsView):
             self.show_rows(_facts_rows(self._facts, width))
         elif self._problem:
             rows = [row((self._model.label, "strong")), *wrapped(self._problem, width, "warn")]
-            self.show_rows([*rows, row(("l", "key"), (" reads the log", "muted"))])
+            self.show_rows([*rows, row(("l", "key:bench.log"), (" reads the log", "muted"))])
         else:
             source = self._model.weights or f"built-in, seed {self._model.seed}"
             name = row((self._model.label, "strong"))

@@ -6,7 +6,7 @@ style, so a row reads the same in every theme and without colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,7 +24,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.actions import bindings
+from tui.actions import bindings, find, keys_of
+from tui.keys import shown_key
 from tui.palette import Scheme, engine_color, scheme_of
 
 Piece = tuple[str, str]
@@ -33,6 +34,8 @@ Row = tuple[Piece, ...]
 # The tone of an entry of the run is this and its index: its colour in every panel and plot.
 ENTRY = "entry"
 TONES = ("muted", "strong", "good", "warn", "bad", "accent", "key", "heading", "match", "tab")
+# The tone of a key in a sentence is this and its action's id, so that it is the one in force.
+KEY, KEY_OF = "key", "key:"
 # A screen that shows rows has these component classes, once for all of its rows: each of them
 # costs a pass through the stylesheet, which a dozen widgets would multiply.
 ROW_CLASSES = {*(f"rows--{tone}" for tone in TONES), "rows--cursor", "rows--cursor-blurred"}
@@ -41,6 +44,24 @@ ROW_CLASSES = {*(f"rows--{tone}" for tone in TONES), "rows--cursor", "rows--curs
 def row(*pieces: str | Piece) -> Row:
     """A row of pieces; a bare string has no tone."""
     return tuple((piece, "") if isinstance(piece, str) else piece for piece in pieces if piece)
+
+
+def keys_in_force(pieces: Row, keymap: Mapping[str, str]) -> Row:
+    """`pieces` with the keys of a `keymap` in place of those that it has changed.
+
+    The palette is the way to an action that has lost its key.
+    """
+    return tuple(_key_in_force(piece, keymap) for piece in pieces)
+
+
+def _key_in_force(piece: Piece, keymap: Mapping[str, str]) -> Piece:
+    text, tone = piece
+    if not tone.startswith(KEY_OF) or (action_id := tone.removeprefix(KEY_OF)) not in keymap:
+        return piece
+    for one in (action_id, "app.palette"):
+        if keys := keys_of(find(one), keymap):
+            return (shown_key(keys[0]), tone)
+    return (text, tone)
 
 
 def row_width(pieces: Row) -> int:
@@ -150,6 +171,10 @@ class RowsView(ScrollView, can_focus=True):
         self, rows: Sequence[Row], header: Sequence[Row] = (), footer: Sequence[Row] = ()
     ) -> None:
         """Show `rows` between `header` and `footer`, repainting what differs."""
+        keymap = getattr(self.app, "keymap_in_use", None) if self.is_attached else None
+        if keymap:
+            header, rows, footer = ([keys_in_force(one, keymap) for one in lines]
+                                    for lines in (header, rows, footer))  # fmt: skip
         self._header, self._rows, self._footer = tuple(header), tuple(rows), tuple(footer)
         height = len(self._header) + len(self._rows) + len(self._footer)
         if self.virtual_size.height != height:
@@ -209,7 +234,8 @@ class RowsView(ScrollView, can_focus=True):
             return Style.null()
         if tone.startswith(ENTRY):
             return _entry_style(int(tone.removeprefix(ENTRY)), scheme_of(self.app))
-        style = self.screen.get_component_rich_style(f"rows--{tone}")
+        name = KEY if tone.startswith(KEY_OF) else tone
+        style = self.screen.get_component_rich_style(f"rows--{name}")
         # Only a tab has a ground of its own: any other tone must let the cursor's show through.
         return style if tone == "tab" else _over_any_ground(style)
 

@@ -146,8 +146,8 @@ class ResultsPanel(RowsView):
         text = "Nothing measured yet. Latency percentiles, throughput, accuracy and memory of"
         text += " every selected engine are compared here."
         return [*wrapped(text, width, "muted"), row(
-            ("r", "key"), (" runs the selected engines   ", "muted"),
-            ("o", "key"), (" opens a saved profile", "muted"),
+            ("r", "key:bench.run"), (" runs the selected engines   ", "muted"),
+            ("o", "key:bench.open"), (" opens a saved profile", "muted"),
         )]  # fmt: skip
 
     def _mark(self, index: int) -> Row:
