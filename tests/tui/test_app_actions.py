@@ -123,7 +123,7 @@ async def test_a_keymap_replaces_keys_in_bindings_key_bar_and_help(replayed: Non
 
 async def test_several_keys_none_and_a_first_one_do_what_the_keymap_says(replayed: None) -> None:
     keymap = {
-        "bench.measure": "f5,comma", "bench.open": "", "bench.precision": "P", "app.picture": "v",
+        "bench.measure": "f5,comma", "bench.open": "", "bench.precision": "P", "app.picture": "W",
         "list.down": "ctrl+n,J",
     }  # fmt: skip
     async with opened(keymap=keymap) as (app, pilot):
@@ -140,7 +140,7 @@ async def test_several_keys_none_and_a_first_one_do_what_the_keymap_says(replaye
         assert app.bench.engines.cursor == before + 2, "the old keys are gone"
         called: list[str] = []
         app.action_picture = lambda: called.append("picture")
-        await pilot.press("v")
+        await pilot.press("W")
         assert called == ["picture"], "it had none"
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, help.HelpScreen))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,16 @@ def test_a_mistake_is_said_in_words_with_the_file(text: str, message: str) -> No
         settings.load()
     assert message in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+def test_the_example_of_the_documentation_is_one_that_works() -> None:
+    page = Path(__file__).parents[2] / "docs" / "terminal.md"
+    (example,) = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    write(example)
+    found = settings.load()
+    assert found.keymap["bench.run"] == "r,f5"
+    assert found.keymap["bench.graph"] == ""
+    assert found.bell
 
 
 def test_the_command_line_goes_before_the_file() -> None:

@@ -118,7 +118,9 @@ class HistogramPanel(PlotPanel):
         told = self.has_focus or self._view is not HISTOGRAM
         keymap = getattr(self.app, "keymap_in_use", {})
         key = first_key(find("histogram.view"), keymap)
-        self.show_names(self._view.title, f"{key}: {following.title.lower()}" if told and key else "")
+        self.show_names(
+            self._view.title, f"{key}: {following.title.lower()}" if told and key else ""
+        )
 
     def draw(self, width: int, height: int) -> list[Row]:
         run = self._run
