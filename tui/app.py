@@ -201,6 +201,7 @@ class InferTuiApp(BuildingApp):
             measurement=known.measurement if self._by_plan else self._chosen_measurement,
             theme=self._chosen_theme,
             zoomed=self.bench.frame.current if self.bench.frame.zoomed else 0,
+            view=self.bench.chosen_view or known.view,
         )
 
     @property

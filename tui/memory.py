@@ -45,12 +45,14 @@ class RowMemory(Record, frozen=True, kw_only=True):
 
 class Remembered(Record, frozen=True, kw_only=True):
     """What is restored at a start without a plan. `zoomed` is the panel that has the whole screen,
-    0 where none has; None and "" mean that the user has not chosen."""
+    0 where none has, `view` the title of what panel 5 shows; None and "" mean that the user has
+    not chosen."""
 
     rows: tuple[RowMemory, ...] = ()
     measurement: Measurement | None = None
     theme: str = ""
     zoomed: int = 0
+    view: str = ""
 
 
 class Memory:
@@ -94,15 +96,20 @@ def _read() -> Remembered:
         return Remembered()
     if not isinstance(document, dict):
         return Remembered()
-    theme, zoomed = document.get("theme"), document.get("zoomed")
+    zoomed = document.get("zoomed")
     if not isinstance(zoomed, int) or isinstance(zoomed, bool) or not 0 <= zoomed <= PANELS:
         zoomed = 0
     return Remembered(
         rows=tuple(_rows(document.get("rows"))),
         measurement=_measurement(document.get("measurement")),
-        theme=theme if isinstance(theme, str) and theme.isprintable() else "",
+        theme=_name(document.get("theme")),
         zoomed=zoomed,
+        view=_name(document.get("view")),
     )
+
+
+def _name(found: object) -> str:
+    return found if isinstance(found, str) and found.isprintable() else ""
 
 
 def _rows(found: object) -> Iterable[RowMemory]:

@@ -10,7 +10,7 @@ import pytest
 
 from engines import files, paths
 from engines.plan import EngineSpec, Measurement
-from tests.tui.app_support import EAGER, Small, answers, opened, plan_of, until
+from tests.tui.app_support import EAGER, ScriptedRun, Small, answers, opened, plan_of, until
 from tui.memory import FILE, Memory, Remembered, RowMemory
 from tui.selection import Selection
 
@@ -47,6 +47,7 @@ def test_what_is_written_is_read() -> None:
         measurement=Measurement(interleave=True, blocks=9, in_flight=(1, 4)),
         theme="infer-light",
         zoomed=6,
+        view="Box plot",
     )
     assert kept(remembered) == remembered
 
@@ -159,6 +160,19 @@ async def test_a_plot_that_is_zoomed_has_the_keys_once_it_is_there(replayed: Non
     async with opened(memory=Memory(Remembered(zoomed=4))) as (app, pilot):
         await until(pilot, lambda: app.bench.frame.panel_number(app.bench.focused) == 4)
         assert [panel.display for panel in app.bench.frame.panels].count(True) == 1
+
+
+async def test_panel_5_shows_what_it_showed_last(scripted: ScriptedRun) -> None:
+    scripted.wait = False
+    async with opened(plan_of(EAGER), memory=Memory.read()) as (app, pilot):
+        await pilot.press("r")
+        await until(pilot, lambda: app.controller.live and app.controller.live.ending)
+        await pilot.press("5", "v")
+        assert app.bench.chosen_view == "Percentile curve"
+    async with opened(memory=Memory.read()) as (app, _):
+        await until(pilot, lambda: app.bench.chosen_view == "Percentile curve")
+    async with opened(memory=Memory(Remembered(view="of another version"))) as (app, _):
+        assert app.bench.chosen_view == "Histogram"
 
 
 async def test_a_fresh_start_leaves_the_memory_alone_until_something_is_chosen(

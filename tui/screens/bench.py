@@ -111,6 +111,8 @@ class BenchScreen(BenchActions):
         for slot, plot in ((upper, self._latency), (lower, self._histogram)):
             plot.add_class("plot")
             await slot.mount(plot)
+        if self.infer.memory is not None:
+            self._histogram.begin_with(self.infer.memory.remembered.view)
         if self.focused is None:
             self.frame.focus_panel(self.frame.current)
         self.draw()

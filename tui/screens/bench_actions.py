@@ -286,6 +286,12 @@ class BenchActions(InferScreen):
     def action_change_view(self, step: int) -> None:
         if self._histogram is not None:
             self._histogram.change_view(step)
+            self.infer.remember()
+
+    @property
+    def chosen_view(self) -> str:
+        """The title of what panel 5 shows; empty before it is there."""
+        return self._histogram.view.title if self._histogram is not None else ""
 
     # Results
 

@@ -102,6 +102,11 @@ class HistogramPanel(PlotPanel):
             self.redraw()
             self._shown = wanted if self.visible_now else None
 
+    def begin_with(self, title: str) -> None:
+        """Show the view of this title first, where there is one."""
+        self._view = next((one for one in VIEWS if one.title == title), self._view)
+        self._show_view_names()
+
     def change_view(self, step: int) -> None:
         """Go on to the next view, or with a negative `step` to the one before."""
         self._view = VIEWS[(VIEWS.index(self._view) + step) % len(VIEWS)]
