@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +33,43 @@ def replace(target: Path, data: bytes, *, overwrite: bool = True, durable: bool 
         _sync_folder(target.parent)
 
 
+def move(source: Path, target: Path) -> None:
+    """Give `source` the name `target` in the same file system, never in the place of another.
+
+    Raises OSError as the system gives it, FileExistsError where `target` exists. A crash can leave
+    a file under both names, never under none.
+    """
+    if not _linked(source, target):
+        # A folder, or a file system without links.
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        os.rename(source, target)
+        return
+    try:
+        source.unlink()
+    except OSError:
+        remove(target)
+        raise
+
+
+def duplicate(source: Path, target: Path) -> None:
+    """Have what is in `source` under the name `target` too: by a link, or by a copy.
+
+    Raises OSError as the system gives it, FileExistsError where `target` exists.
+    """
+    if _linked(source, target):
+        return
+    with _temporary(target.parent) as temporary:
+        shutil.copyfile(source, temporary)
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        move(temporary, target)
+    _sync_folder(target.parent)
+
+
 def remove(path: Path) -> None:
     """Remove `path` if it is there and may be removed; what is left over does no harm."""
     with contextlib.suppress(OSError):
@@ -46,10 +85,10 @@ def _temporary(folder: Path) -> Iterator[Path]:
         remove(temporary)
 
 
-def _linked(temporary: Path, target: Path) -> bool:
+def _linked(source: Path, target: Path) -> bool:
     """Whether `target` came to be by a link, which fails where that name is taken."""
     try:
-        os.link(temporary, target)
+        os.link(source, target, follow_symlinks=False)
     except FileExistsError:
         raise
     except OSError:

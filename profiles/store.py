@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,48 +15,21 @@ import msgspec
 
 from engines import files, paths
 from engines.errors import FileError, UsageError
-from engines.plan import Record, RunPlan
+from engines.plan import RunPlan
+from profiles.index import SUFFIX, Entry, Known, Stamp, lasting, read_index, write_index
 from profiles.reading import did_you_mean, read_profile
-from profiles.schema import Ending, Profile
+from profiles.schema import Profile
+from profiles.trash import Deleted, Trash
 from profiles.validation import one_line
-from profiles.writing import SUFFIX, read_samples, sidecars, write_profile
+from profiles.writing import sidecar_name, sidecars, write_profile
 
 if TYPE_CHECKING:
     from profiles.samples import RawSamples
 
-INDEX = ".index.json"
-# Raised whenever an `Entry` says something else than before about the same file.
-INDEX_VERSION = 1
 LONGEST_NAME_PART = 40
 
-# When the file was changed (ns), its size (bytes) and its inode: a replaced file differs in one.
-Stamp = tuple[int, int, int]
-
-
-class Entry(Record, frozen=True, kw_only=True):
-    """One file of the store. `problem` says in one line why it can't be read, empty if it can.
-
-    `started` of an unreadable one is when the file was changed. `engines` are the labels of the
-    results; `fastest` is the one with the least p50, in milliseconds, for one request.
-    """
-
-    folder: str
-    name: str
-    started: datetime
-    problem: str = ""
-    title: str = ""
-    model: str = ""
-    machine: str = ""
-    ending: Ending | None = None
-    seconds: float | None = None
-    engines: tuple[str, ...] = ()
-    fastest: str = ""
-    fastest_p50_ms: float | None = None
-    bytes: int = 0
-
-    @property
-    def path(self) -> Path:
-        return Path(self.folder, self.name + SUFFIX)
+# Called with what is known so far and how many files there are.
+Progress = Callable[[Sequence[Entry], int], object]
 
 
 class Stored(NamedTuple):
@@ -66,36 +39,46 @@ class Stored(NamedTuple):
     profile: Profile
 
 
-class _Index(msgspec.Struct):
-    """What the store knew of each file, and by which stamp it can tell that it still holds."""
-
-    version: int
-    folder: str
-    entries: dict[str, tuple[Stamp, Entry]]
-
-
 class Store:
     """The profiles in `folder`, by default the user's own. The folder may not exist yet."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or paths.data_folder() / "profiles"
 
-    def list(self) -> tuple[Entry, ...]:
+    @property
+    def trash(self) -> Trash:
+        """What was deleted here."""
+        return Trash(self.folder)
+
+    def list(self, progress: Progress | None = None) -> tuple[Entry, ...]:
         """Every profile, the newest first; unreadable files too, with their reason.
 
-        Files that have not changed since the last time are not read again.
+        Files that have not changed since the last time are not read again. `progress` is called
+        after each file that is; what it raises ends the listing, and what was read stays known.
         """
-        known = self._read_index()
-        now = {name: self._entry(name, stamp, known) for name, stamp in self._files()}
-        readable = {name: pair for name, pair in now.items() if not pair[1].problem}
-        if readable != known:
-            self._write_index(readable)
-        newest_first = sorted(
-            (entry for _, entry in now.values()),
-            key=lambda entry: (entry.started, entry.name),
-            reverse=True,
-        )
-        return tuple(newest_first)
+        known = read_index(self.folder)
+        # Most names begin with their time: what a reader wants to see first is read first.
+        found = sorted(self._files(), reverse=True)
+        now = {name: known[name] for name, stamp in found if _still(known, name, stamp)}
+        entries = [entry for _, entry in now.values()]
+        whole = False
+        try:
+            for name, stamp in found:
+                if name in now:
+                    continue
+                lasts = lasting(stamp)
+                entry = self._entry(name, stamp)
+                entries.append(entry)
+                if lasts and not entry.problem:
+                    now[name] = (stamp, entry)
+                if progress is not None:
+                    progress(entries, len(found))
+            whole = True
+        finally:
+            worth_keeping = now if whole else {**known, **now}
+            if worth_keeping != known:
+                write_index(self.folder, worth_keeping)
+        return tuple(newest_first(entries))
 
     def open(self, name: Path | str) -> Stored:
         """The profile that `name` means: a file's path, a stored name or the only one it begins.
@@ -170,26 +153,35 @@ class Store:
         new = old.path.with_name(stem + SUFFIX)
         if new == old.path:
             return new
+        profile, copied = _with_samples_at(old, new)
         try:
-            samples = read_samples(old.profile, old.path)
-        except FileError:
-            # It goes on saying which samples it misses; what is left of them stays where it is.
-            write_profile(old.profile, None, new, overwrite=False)
-            self._unlink(old.path)
-        else:
-            write_profile(old.profile, samples, new, overwrite=False)
-            self._remove(old.path)
+            write_profile(profile, None, new, overwrite=False)
+        except BaseException:
+            if copied is not None:
+                files.remove(copied)
+            raise
+        own = sidecars(old.path)
+        self._unlink(old.path)
+        if profile.samples is not None and profile.samples != old.profile.samples:
+            named = old.profile.samples.file if old.profile.samples else ""
+            for file in own:
+                if file.name == named:
+                    files.remove(file)
         return new
 
-    def delete(self, name: Path | str) -> None:
-        """Remove a profile and its samples; FileError where there is none or that is refused."""
-        self._remove(self.find(name))
+    def delete(self, name: Path | str) -> Deleted:
+        """Move a profile and its samples to the trash; FileError where there is none or it can't.
 
-    def _remove(self, path: Path) -> None:
-        samples = sidecars(path)
-        self._unlink(path)
-        for file in samples:
-            files.remove(file)
+        `restore` takes what this returns.
+        """
+        path = self.find(name)
+        if not os.path.lexists(path):
+            raise FileError(f"can't delete {one_line(path)}: it is gone already")
+        return Trash(path.parent).take(path, sidecars(path))
+
+    def restore(self, deleted: Deleted) -> Path:
+        """Bring back what `delete` took away; returns its file. FileError where it can't."""
+        return Trash(deleted.home).restore(deleted)
 
     def _unlink(self, path: Path) -> None:
         try:
@@ -217,37 +209,62 @@ class Store:
                     continue
                 with contextlib.suppress(FileNotFoundError):
                     facts = file.stat(follow_symlinks=not _dangles(file))
-                    yield file.name, (facts.st_mtime_ns, facts.st_size, facts.st_ino)
+                    yield (
+                        file.name,
+                        (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino),
+                    )
 
-    def _entry(
-        self, file: str, stamp: Stamp, known: dict[str, tuple[Stamp, Entry]]
-    ) -> tuple[Stamp, Entry]:
-        if file in known and known[file][0] == stamp:
-            return known[file]
+    def _entry(self, file: str, stamp: Stamp) -> Entry:
+        changed_ns, _, size, _ = stamp
         path = self.folder / file
         try:
-            return stamp, _describe(path, read_profile(path), stamp[1])
+            return _describe(path, read_profile(path), size)
         except FileError as error:
-            changed = datetime.fromtimestamp(stamp[0] / 1e9, UTC)
-            name = file.removesuffix(SUFFIX)
-            return stamp, Entry(
-                folder=str(self.folder), name=name, started=changed, problem=str(error)
+            return Entry(
+                folder=str(self.folder),
+                name=file.removesuffix(SUFFIX),
+                started=datetime.fromtimestamp(changed_ns / 1e9, UTC),
+                problem=str(error),
+                bytes=size,
             )
 
-    def _read_index(self) -> dict[str, tuple[Stamp, Entry]]:
-        try:
-            data = (self.folder / INDEX).read_bytes()
-            index = msgspec.json.decode(data, type=_Index)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return {}
-        right = index.version == INDEX_VERSION and index.folder == str(self.folder)
-        return index.entries if right else {}
 
-    def _write_index(self, entries: dict[str, tuple[Stamp, Entry]]) -> None:
-        """The index only saves time: a folder that can't take one is listed all the same."""
-        index = _Index(INDEX_VERSION, str(self.folder), entries)
-        with contextlib.suppress(OSError, UnicodeEncodeError):
-            files.replace(self.folder / INDEX, msgspec.json.encode(index), durable=False)
+def newest_first(entries: Sequence[Entry]) -> list[Entry]:
+    """`entries` as a store lists them."""
+    return sorted(entries, key=lambda entry: (entry.started, entry.name), reverse=True)
+
+
+def _still(known: Known, name: str, stamp: Stamp) -> bool:
+    """Whether what is known of a file still holds."""
+    return name in known and known[name][0] == stamp
+
+
+def _with_samples_at(old: Stored, new: Path) -> tuple[Profile, Path | None]:
+    """The profile `old` with its samples under the name that belongs to `new`, and their file.
+
+    They are not read: they stay what they are, to the last byte. Where there are none the profile
+    goes on saying which ones it misses.
+    """
+    record = old.profile.samples
+    if record is None:
+        return old.profile, None
+    source = Path(os.path.realpath(old.path)).with_name(record.file)
+    target = Path(os.path.realpath(new)).with_name(sidecar_name(new, record.sha256))
+    copied: Path | None = target
+    try:
+        files.duplicate(source, target)
+    except FileExistsError:
+        # It is named by what it holds.
+        copied = None
+    except FileNotFoundError:
+        return old.profile, None
+    except OSError as error:
+        raise FileError(
+            f"can't rename {one_line(old.path)}: its samples: {error.strerror or error}",
+            hint="free some space there, or check who owns its samples",
+        ) from error
+    moved = msgspec.structs.replace(record, file=target.name)
+    return msgspec.structs.replace(old.profile, samples=moved), copied
 
 
 def _describe(path: Path, profile: Profile, size: int) -> Entry:

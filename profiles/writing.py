@@ -23,6 +23,7 @@ import tomli_w
 from engines import files
 from engines.errors import FileError
 from engines.plan import RunPlan
+from profiles.index import SUFFIX
 from profiles.reading import FIRST_LINE, LAST_LINE, parse_profile, read_bytes, read_profile
 from profiles.schema import Profile, SamplesFile
 from profiles.validation import one_line
@@ -30,7 +31,6 @@ from profiles.validation import one_line
 if TYPE_CHECKING:
     from profiles.samples import Phase, RawSamples, Series
 
-SUFFIX = ".toml"
 LARGEST_SAMPLES_BYTES = 2**30
 
 # One part in a million, where a comparison asks for one in a hundred.
@@ -142,6 +142,11 @@ def sidecars(path: Path) -> list[Path]:
     return [path.parent / name for name in sorted(names) if own.fullmatch(name)]
 
 
+def sidecar_name(path: Path, digest: str) -> str:
+    """What the samples of the profile `path` are called that have the SHA-256 `digest`."""
+    return f"{_sidecar_stem(path)}.{digest[:16]}.samples.npz"
+
+
 def _sidecar_stem(path: Path) -> str:
     """What the samples' file is called after: a name that TOML text can hold."""
     return one_line(path.name.removesuffix(SUFFIX)).replace("\\", " ")
@@ -169,7 +174,7 @@ def _write(profile: Profile, samples: RawSamples | None, target: Path, overwrite
 
     data = encode(samples)
     digest = hashlib.sha256(data).hexdigest()
-    sidecar = target.with_name(f"{_sidecar_stem(target)}.{digest[:16]}.samples.npz")
+    sidecar = target.with_name(sidecar_name(target, digest))
     record = SamplesFile(file=sidecar.name, sha256=digest, bytes=len(data))
     kept = sidecar.exists()
     try:

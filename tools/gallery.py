@@ -46,6 +46,18 @@ GALLERY: dict[str, dict[str, str]] = {
         "the dialog": "test_build_looks/test_build_dialog[120x40]",
         "builds that go and wait": "test_build_looks/test_builds[120x40]",
     },
+    "History and comparisons": {
+        "saved profiles": "test_history_looks/test_history[120x40]",
+        "marked and sorted, 80×24": "test_history_looks/test_history_with_marks[80x24]",
+        "filtered": "test_history_looks/test_filtered_history[120x40]",
+        "nothing saved yet": "test_history_looks/test_empty_history[80x24]",
+        "before a profile is deleted": "test_history_looks/test_history_dialogs[delete-120x40]",
+        "before it is run again": "test_history_looks/test_history_dialogs[again-120x40]",
+        "two runs": "test_history_looks/test_compare_two[120x40]",
+        "several runs": "test_history_looks/test_compare_several[120x40]",
+        "several runs, 80×24": "test_history_looks/test_compare_several[80x24]",
+        "all of it in words": "test_history_looks/test_report_of_a_comparison[120x40]",
+    },
     "Dialogs and details": {
         "precisions": "test_app_looks/test_dialogs[p]",
         "batch sizes": "test_app_looks/test_dialogs[n]",

@@ -77,6 +77,7 @@ SCOPES: tuple[Scope, ...] = (
     Scope("layers", "Times by layer", ("app", "list", "page")),
     Scope("profiles", "Saved profiles", ("app", "list", "page")),
     Scope("chooser", "Saved profiles, to compare", ("app", "list", "page")),
+    Scope("compare", "Comparison", ("app", "list", "page")),
     Scope("frontier", "Frontier", ("app", "list", "page")),
     Scope("dialog", "Dialogs"),
     Scope("checklist", "Dialogs with a list to tick", ("dialog", "list")),
@@ -84,6 +85,7 @@ SCOPES: tuple[Scope, ...] = (
     Scope("message", "Messages", ("list",)),
     Scope("confirm", "Questions", ("dialog",)),
     Scope("leave", "Leave?", ("dialog",)),
+    Scope("again", "Run again?", ("dialog",)),
 )
 
 ACTIONS: tuple[Action, ...] = (
@@ -181,7 +183,9 @@ ACTIONS: tuple[Action, ...] = (
            in_palette=False),
     # Other screens
     Action("page.back", "escape", "screen.back", "back", "Go back", 0, in_palette=False),
-    Action("page.search", "slash", "screen.search", "search", "Search or filter these rows", 5),
+    # Over a slow line several keys come at once: this one acts before the next finds its way.
+    Action("page.search", "slash", "screen.search", "search", "Search or filter these rows", 5,
+           priority=True),
     Action("page.next_match", "n", "screen.next_match", "next match", "Go to the next match", 6),
     # Where g is another's, as in the model and in times by layer, home and < are left.
     Action("page.first", "g", "screen.first_row", "first", "Go to the first row",
@@ -215,12 +219,32 @@ ACTIONS: tuple[Action, ...] = (
     Action("layers.log", "l", "screen.log", "log", "Read the log of the worker", 7),
     Action("profiles.open", "enter", "screen.open_row", "open",
            "Show this profile's results in the panels", 1),
-    Action("chooser.take", "enter", "screen.open_row", "compare",
-           "Compare the marked profile with this one; with itself: its engines that took turns", 1),
     Action("profiles.mark", "space", "screen.mark", "mark",
-           "Mark this profile for a comparison", 2),
+           "Mark this profile for a comparison; the first that is marked is the baseline", 2),
     Action("profiles.compare", "c", "screen.compare_marked", "compare",
-           "Compare the two marked profiles", 2),
+           "Compare the marked profiles with the first that was marked", 2),
+    Action("profiles.baseline", "b", "screen.baseline", "baseline",
+           "Make this profile the baseline of the comparison"),
+    Action("profiles.again", "a", "screen.again", "again",
+           "Run what this profile ran, or select it in the bench", 3),
+    Action("profiles.rename", "r", "screen.rename", "rename",
+           "Rename this profile and its raw samples", 6),
+    Action("profiles.delete", "d,delete", "screen.delete", "delete",
+           "Delete this profile and its raw samples; they go to the trash", 4),
+    Action("profiles.undo", "u", "screen.undo", "undo",
+           "Bring back the profile that was deleted last", 7),
+    Action("profiles.empty", "E", "screen.empty_trash", "empty the trash",
+           "Remove for good what was deleted"),
+    Action("profiles.next_order", "right", "screen.sort(1)", "sort",
+           "Sort by the next column", 8, in_palette=False, key_text="← →"),
+    Action("profiles.previous_order", "left", "screen.sort(-1)", "sort back",
+           "Sort by the column before", in_palette=False),
+    Action("profiles.reverse", "v", "screen.reverse", "reverse", "Turn the order round", 9),
+    Action("chooser.take", "enter", "screen.open_row", "compare",
+           "Compare this profile with the run of the bench; a run with itself: its engines that"
+           " took turns", 1),
+    Action("compare.details", "enter,d", "screen.details", "details",
+           "Show every reason, and what differs between the machines and plans; or the table", 1),
     Action("frontier.limit", "l", "screen.limit", "limit",
            "Type the most latency that a request may have", 1),
     Action("frontier.lower", "left,minus,h", "screen.step(-1)", "step",
@@ -248,6 +272,10 @@ ACTIONS: tuple[Action, ...] = (
            in_palette=False),
     Action("leave.save", "s", "screen.save", "save first", "Save under a name, then leave", 1,
            in_palette=False),
+    Action("again.run", "enter,r,y", "screen.accept", "run", "Select what can run here, and run it",
+           0, in_palette=False),
+    Action("again.select", "s", "screen.select", "only select",
+           "Select what can run here, and leave the run to you", 1, in_palette=False),
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from tui.building import BuildingApp
 from tui.controller import Controller, EventsArrived
 from tui.palette_commands import ActionsProvider
 from tui.screens.bench import BenchScreen
-from tui.selection import Selection
+from tui.selection import NOT_CONFIGURED, Selection
 from tui.themes import DEFAULT_THEME, THEMES
 
 if TYPE_CHECKING:
@@ -162,12 +162,12 @@ class InferTuiApp(BuildingApp):
             return
         if self.selection.checking:
             # Without a problem, only an environment that a plan names was not asked.
-            self.selection.give_up(message.problem or "its environment is not configured here")
+            self.selection.give_up(message.problem or NOT_CONFIGURED)
             self.bench.engines.rebuild()
         self._answered("engines")
 
     def on_model_described(self, message: background.ModelDescribed) -> None:
-        if self.closed:
+        if self.closed or message.model not in (None, self.model):
             return
         self.controller.facts = message.facts
         self.bench.model_panel.show_answer(message.facts, message.problem)
@@ -336,15 +336,36 @@ class InferTuiApp(BuildingApp):
             self.notify(message.note, title="Opened without samples", severity="warning",
                         markup=False)  # fmt: skip
 
-    def compare(self, baseline: Path | None, candidate: Path | None) -> None:
-        """Compare two runs; None stands for the run of this session."""
-        self.in_thread("compare", background.compare, self.controller, baseline, candidate,
-                        self.post_message)  # fmt: skip
+    def load_plan(self, plan: RunPlan) -> bool:
+        """Choose what `plan` runs and how it measures, in place of what was chosen.
+
+        False where the last run, which nobody saved, could not be kept: then nothing changes.
+        """
+        if self.controller.unsaved and not self._kept_last_run():
+            return False
+        other_model = plan.model != self.model
+        self.plan, self.measurement = plan, plan.measurement
+        self.max_latency_ms = plan.max_latency_ms
+        self.selection.load(plan.engines, checking="engines" in self._asking)
+        if other_model:
+            self.controller.forget_model()
+            self._asking.add("model")
+            self.bench.model_panel.show_model(self.model)
+            self.in_thread("model", background.describe_model, self.model, self._control,
+                            self.post_message)  # fmt: skip
+        self.bench.engines.rebuild()
+        self.bench.draw()
+        self.look_at_files()
+        return True
+
+    def compare(self, *runs: Path | None) -> None:
+        """Compare each run with the first; None stands for the run of this session."""
+        self.in_thread("compare", background.compare, self.controller, runs, self.post_message)
 
     def on_compared(self, message: background.Compared) -> None:
         from tui.screens.compare import CompareScreen
 
-        self.push_screen(CompareScreen(message.comparison))
+        self.push_screen(CompareScreen(message.comparison, message.latencies))
 
     def on_problem(self, message: background.Problem) -> None:
         self.show_problem(message.title, message.reason)

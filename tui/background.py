@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from engines.model import ModelFacts
     from engines.plan import EngineSpec, ModelSpec
     from engines.registry import Availability
+    from engines.statistics import LatencyHistogram
     from profiles.comparison import ProfileComparison
-    from profiles.samples import RawSamples
     from profiles.schema import Profile
+    from profiles.several import SeveralComparison, Side
     from profiles.within import RunVerdicts
     from tui.controller import Controller
     from tui.live import LiveRun
+
+    Latencies = Mapping[tuple[int, int], LatencyHistogram]
 
 Post = Callable[[Message], object]
 
@@ -69,10 +72,11 @@ class FilesSeen(Message):
 
 @dataclass
 class ModelDescribed(Message):
-    """The facts of a model, or why they can't be had."""
+    """The facts of `model`, or why they can't be had."""
 
     facts: ModelFacts | None
     problem: str = ""
+    model: ModelSpec | None = None
 
 
 @dataclass
@@ -146,11 +150,11 @@ def describe_model(model: ModelSpec, control: Control, post: Post) -> None:
     from engines.model import describe
 
     try:
-        post(ModelDescribed(describe(model, control)))
+        post(ModelDescribed(describe(model, control), model=model))
     except Cancelled:
         return
     except (InferTuiError, OSError) as error:
-        post(ModelDescribed(None, str(error)))
+        post(ModelDescribed(None, str(error), model))
 
 
 def open_profile(path: Path, post: Post) -> None:
@@ -187,51 +191,75 @@ def open_profile(path: Path, post: Post) -> None:
 
 @dataclass
 class Compared(Message):
-    """The comparison that was asked for."""
+    """The comparison that was asked for; `latencies` are those of an entry of a run, by the run's
+    place in the comparison, the baseline's 0, and the entry's in its plan."""
 
-    comparison: ProfileComparison | RunVerdicts
+    comparison: SeveralComparison | ProfileComparison | RunVerdicts
+    latencies: Latencies
 
 
-def compare(controller: Controller, a: Path | None, b: Path | None, post: Post) -> None:
-    """Compare two runs and post the outcome; None stands for the run of this session.
+def compare(controller: Controller, runs: Sequence[Path | None], post: Post) -> None:
+    """Compare runs with the first of them and post the outcome; None stands for the session's own.
 
     A run with itself: its engines with each other, which must have taken turns.
     """
     from profiles.comparison import compare_profiles
+    from profiles.several import compare_several
     from profiles.within import judge_run
 
-    notes: list[str] = []
     try:
-        if a == b:
-            post(Compared(judge_run(*_side(controller, a, notes), notes=notes)))
+        baseline = _side(controller, runs[0])
+        if list(runs[1:]) == [runs[0]]:
+            found = judge_run(baseline.profile, baseline.samples, notes=baseline.notes)
+            post(Compared(found, _latencies([baseline])))
             return
-        baseline, candidate = _side(controller, a, notes), _side(controller, b, notes)
-        post(
-            Compared(
-                compare_profiles(baseline[0], candidate[0], baseline[1], candidate[1], notes=notes)
-            )
+        others = [_side(controller, one) for one in runs[1:]]
+        latencies = _latencies([baseline, *others])
+        if len(others) > 1:
+            post(Compared(compare_several(baseline, others), latencies))
+            return
+        (other,) = others
+        pair = compare_profiles(
+            baseline.profile,
+            other.profile,
+            baseline.samples,
+            other.samples,
+            notes=(*baseline.notes, *other.notes),
         )
+        post(Compared(pair, latencies))
     except (InferTuiError, OSError) as error:
         post(Problem("Not compared", str(error)))
 
 
-def _side(
-    controller: Controller, path: Path | None, notes: list[str]
-) -> tuple[Profile, RawSamples]:
-    """A run with its samples; where they are gone, `notes` says so."""
+def _side(controller: Controller, path: Path | None) -> Side:
+    """A run with its samples; where they are gone, its notes say so."""
+    from profiles.several import Side
+
     if path is None:
         if controller.drive is None:
             raise InferTuiError("there is no run in this session")
-        return controller.drive.snapshot(controller.facts, "this run")
+        return Side(*controller.drive.snapshot(controller.facts, "this run"))
     from profiles.reading import read_profile
     from profiles.writing import read_samples
 
     profile = read_profile(path)
     try:
-        return profile, read_samples(profile, path)
+        return Side(profile, read_samples(profile, path))
     except InferTuiError as error:
-        notes.append(str(error))
-        return profile, {}
+        return Side(profile, {}, (str(error),))
+
+
+def _latencies(runs: Sequence[Side]) -> Latencies:
+    """What the histograms of a comparison are drawn from, of bounded size."""
+    from engines.statistics import LatencyHistogram
+
+    found: dict[tuple[int, int], LatencyHistogram] = {}
+    for run, side in enumerate(runs):
+        for (entry, phase), series in side.samples.items():
+            if phase == "measuring" and len(series.latencies_ms):
+                found[run, entry] = LatencyHistogram()
+                found[run, entry].add(series.latencies_ms)
+    return found
 
 
 @dataclass

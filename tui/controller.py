@@ -130,6 +130,18 @@ class Controller:
         """A saved profile takes the place of the last run."""
         self.live, self.drive, self.saved_as = live, None, path
 
+    def profile_moved(self, old: Path, new: Path) -> None:
+        """A saved profile has another name, or is in the trash or back from it."""
+        if self.saved_as == old:
+            self.saved_as = new
+
+    def forget_model(self) -> None:
+        """Another model is chosen. The last run, which is kept, is only shown from now on: what is
+        found out of the new model must not be saved with it."""
+        self.facts = None
+        if self.drive is not None and self.drive.over:
+            self.drive = None
+
     def take_events(self) -> bool:
         """Fold in what the run has said; returns whether that was its end, once."""
         drive, live = self.drive, self.live

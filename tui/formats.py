@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 KIB = 1024
 
 
@@ -93,3 +95,9 @@ def shortened(text: str, width: int, *, keep_end: bool = False) -> str:
     if width < 2:
         return text[:width]
     return "…" + text[-(width - 1) :] if keep_end else text[: width - 1] + "…"
+
+
+def folder_name(folder: Path) -> str:
+    """A folder as its owner knows it: from the home folder on where it is in there."""
+    home = Path.home()
+    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engines.plan import Device, EngineSpec, OptionValue, Precision
-from engines.registry import Availability, Engine, find, pending
+from engines.registry import Availability, Engine, Readiness, find, pending
 
 if TYPE_CHECKING:
     from engines.building import BuildState
     from tui.memory import RowKey, RowMemory
 
 Values = Mapping[str, OptionValue]
+
+NOT_CONFIGURED = "its environment is not configured here"
 
 
 @dataclass(slots=True)
@@ -188,13 +190,7 @@ class Selection:
         self._recalled: dict[RowKey, RowMemory] = {} if given else {r.key: r for r in recalled}
         self._remembered: dict[str, dict[str, OptionValue]] = {}
         self._rows = [Choice(find(one.engine), one) for one in pending()]
-        for spec in self._given:
-            if spec.environment:
-                # Its answer may never come: the environment of another's plan may be missing here.
-                for device in find(spec.engine).devices:
-                    self._row_for(
-                        Availability(spec.engine, device, "checking", environment=spec.environment)
-                    )
+        self._add_rows("checking")
         for choice in self._rows:
             self._deal_given(choice)
             self._recall(choice)
@@ -228,6 +224,44 @@ class Selection:
         rows = {one.key: one.to_remember() for one in self._rows}
         kept = {**self._recalled, **{key: row for key, row in rows.items() if row is not None}}
         return tuple(kept[key] for key in sorted(kept))
+
+    def load(self, specs: Sequence[EngineSpec], *, checking: bool) -> None:
+        """Choose exactly the entries of a plan, in place of all that was chosen before.
+
+        `checking` says whether engines still answer whether they can run.
+        """
+        # Rows that only said that the environment of an earlier plan is missing go with that plan.
+        self._rows = [
+            one
+            for one in self._rows
+            if one.availability.reason != NOT_CONFIGURED or any(map(one.matches, specs))
+        ]
+        self._given = tuple(specs)
+        self._add_rows("checking" if checking else "unavailable", NOT_CONFIGURED)
+        for choice in self._rows:
+            choice.touched = False
+        for choice in self._rows:
+            self._deal_given(choice)
+            choice.files = None
+        self.choices = [one for one in self._rows if not self._stands_back(one)]
+
+    def why_not(self, spec: EngineSpec) -> str:
+        """Why an entry of a plan can't run here; empty where it can, or may be able to."""
+        rows = [one for one in self._rows if one.engine.name == spec.engine]
+        home = self._home_of(spec, rows)
+        if home is None:
+            if spec.environment and not any(
+                one.availability.environment == spec.environment for one in rows
+            ):
+                return NOT_CONFIGURED
+            reasons = (one.availability.reason for one in rows if one.availability.reason)
+            return next(reasons, "no device here can run it")
+        found = home.availability
+        if found.readiness == "unavailable":
+            return found.reason or "not available"
+        if home.possible_precisions and spec.precision not in home.possible_precisions:
+            return f"{spec.precision} can't be had here"
+        return ""
 
     def answer(self, availability: Availability) -> None:
         """Take in whether an engine can run; a row for an environment not seen yet is added.
@@ -270,6 +304,20 @@ class Selection:
         wanted = not all(one.selected for one in able)
         for choice in able:
             choice.selected, choice.touched = wanted, True
+
+    def _add_rows(self, readiness: Readiness, reason: str = "") -> None:
+        """A row for each environment that the plan names.
+
+        Its answer may never come: the environment of another's plan may be missing here.
+        """
+        for spec in self._given:
+            if spec.environment:
+                for device in find(spec.engine).devices:
+                    self._row_for(
+                        Availability(
+                            spec.engine, device, readiness, reason, environment=spec.environment
+                        )
+                    )
 
     def _row_for(self, availability: Availability) -> Choice:
         for choice in self._rows:

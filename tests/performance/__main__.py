@@ -14,6 +14,7 @@ NAMES = (
     "start_up",
     "line",
     "keys",
+    "history",
     "million",
     "isolation",
     "switch",

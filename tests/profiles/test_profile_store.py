@@ -12,13 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from engines import paths
+from engines import files, paths
 from engines.errors import FileError, UsageError
 from engines.plan import EngineSpec, RunPlan
+from profiles import index as index_module
 from profiles import store as store_module
+from profiles.index import INDEX, INDEX_VERSION
 from profiles.reading import read_profile
 from profiles.schema import Profile
-from profiles.store import INDEX, Store
+from profiles.store import Store
 from profiles.writing import read_samples, render, write_profile
 
 
@@ -130,6 +132,11 @@ def test_broken_files_are_listed_with_their_reason(
 
 
 class TestIndex:
+    @pytest.fixture(autouse=True)
+    def coarse_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As if the files had been there for a while."""
+        monkeypatch.setattr(index_module, "RACY_NS", -(10**18))
+
     def read_files(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         read: list[str] = []
 
@@ -137,9 +144,9 @@ class TestIndex:
             read.append(path.name)
             return read_profile(path)
 
-        monkeypatch.setattr(store_module, "read_profile", reading)
-        store.list()
-        monkeypatch.undo()
+        with monkeypatch.context() as watched:
+            watched.setattr(store_module, "read_profile", reading)
+            store.list()
         return read
 
     def test_only_what_changed_is_read(
@@ -182,7 +189,7 @@ class TestIndex:
         assert store.list()[0].problem == ""
 
     @pytest.mark.parametrize(
-        "spoilt", [b"", b"\xff\0", b"[]", b'{"version": 0}', b'{"version":1,"entries":{"x":1}}']
+        "spoilt", [b"", b"\xff\0", b"[]", b'{"version": 0}', b'{"version":2,"entries":{"x":1}}']
     )
     def test_a_spoilt_index_is_made_again(
         self, store: Store, profile: Profile, spoilt: bytes
@@ -191,7 +198,7 @@ class TestIndex:
         before = store.list()
         (store.folder / INDEX).write_bytes(spoilt)
         assert store.list() == before
-        assert json.loads((store.folder / INDEX).read_bytes())["version"] == 1
+        assert json.loads((store.folder / INDEX).read_bytes())["version"] == INDEX_VERSION
 
     def test_the_index_of_a_moved_folder_is_not_believed(
         self, store: Store, profile: Profile, tmp_path: Path
@@ -210,7 +217,7 @@ class TestIndex:
         def refuse(*_: Any, **__: Any) -> None:
             raise PermissionError
 
-        monkeypatch.setattr(store_module.files, "replace", refuse)
+        monkeypatch.setattr(index_module.files, "replace", refuse)
         assert len(store.list()) == 1
         assert not (store.folder / INDEX).exists()
 
@@ -310,19 +317,192 @@ def test_rename_to_a_name_that_is_taken(store: Store, build: Any, profile: Profi
     assert sorted(os.listdir(store.folder)) == before
 
 
-def test_delete_takes_the_samples_along(store: Store, build: Any, profile: Profile) -> None:
-    first = store.save(profile, build.samples(1.0, 2.0)).path
-    second = store.save(later(profile, 1), build.samples(3.0, 4.0))
-    store.delete(first.stem)
-    assert second.profile.samples is not None
-    assert sorted(os.listdir(store.folder)) == sorted(
-        [second.path.name, second.profile.samples.file]
-    )
-    (store.folder / "broken.toml").touch()
-    store.delete("broken")
-    assert names(store) == [second.path.stem]
-    with pytest.raises(FileError, match="there is no profile 'broken'"):
-        store.delete("broken")
+def test_rename_leaves_samples_as_they_are_even_damaged_ones(
+    store: Store, build: Any, profile: Profile
+) -> None:
+    old = store.save(profile, build.samples(2.7, 1.2))
+    assert old.profile.samples is not None
+    (store.folder / old.profile.samples.file).write_bytes(b"what is left of them")
+    new = store.rename(old.path.stem, "other")
+    renamed = store.open("other").profile
+    assert renamed.samples is not None
+    assert (store.folder / renamed.samples.file).read_bytes() == b"what is left of them"
+    assert renamed.samples.sha256 == old.profile.samples.sha256
+    with pytest.raises(FileError, match="SHA-256 differs"):
+        read_samples(renamed, new)
+
+
+def test_rename_that_fails_in_its_middle_leaves_everything(
+    store: Store, build: Any, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = store.save(profile, build.samples(2.7, 1.2))
+    before = sorted(os.listdir(store.folder))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise FileError("can't save: no space left on device")
+
+    monkeypatch.setattr(store_module, "write_profile", refuse)
+    with pytest.raises(FileError, match="no space left"):
+        store.rename(old.path.stem, "other")
+    assert sorted(os.listdir(store.folder)) == before
+    assert read_samples(old.profile, old.path)
+
+
+class TestTrash:
+    def everything(self, folder: Path) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != INDEX
+        }
+
+    def test_what_is_deleted_comes_back_as_it_was(
+        self, store: Store, build: Any, profile: Profile
+    ) -> None:
+        first = store.save(profile, build.samples(1.0, 2.0))
+        store.save(later(profile, 1), build.samples(3.0, 4.0))
+        before = self.everything(store.folder)
+        deleted = store.delete(first.path.stem)
+        assert deleted.name == first.path.stem
+        assert first.path.stem not in names(store)
+        assert len(names(store)) == 1
+        assert sorted(self.everything(store.folder).values()) == sorted(before.values())
+        # A profile in the trash is whole.
+        trashed = read_profile(deleted.path)
+        assert read_samples(trashed, deleted.path).keys() == build.samples(1.0, 2.0).keys()
+        assert store.trash.latest() == deleted
+        assert store.restore(deleted) == first.path
+        assert self.everything(store.folder) == before
+        assert store.trash.latest() is None
+
+    def test_unreadable_ones_go_and_come_back_too(self, store: Store, tmp_path: Path) -> None:
+        store.folder.mkdir()
+        (store.folder / "broken.toml").write_bytes(b"\0")
+        (store.folder / "folder.toml").mkdir()
+        (store.folder / "dangling.toml").symlink_to(tmp_path / "gone")
+        for name in ("broken", "folder", "dangling"):
+            deleted = store.delete(store.folder / f"{name}.toml")
+            assert name not in names(store)
+            store.restore(deleted)
+            assert name in names(store)
+
+    def test_the_latest_comes_first(self, store: Store, profile: Profile) -> None:
+        paths = [store.save(later(profile, second), {}).path for second in range(3)]
+        for path in paths:
+            store.delete(path)
+        assert len(store.trash) == 3
+        for path in reversed(paths):
+            latest = store.trash.latest()
+            assert latest is not None
+            assert store.restore(latest) == path
+
+    def test_a_name_that_was_taken_meanwhile_is_left_alone(
+        self, store: Store, build: Any, profile: Profile
+    ) -> None:
+        path = store.save(profile, build.samples(1.0, 2.0)).path
+        deleted = store.delete(path)
+        other = store.save(later(profile, 5), {}).path.rename(path)
+        before = self.everything(store.folder)
+        with pytest.raises(FileError, match="another profile has that name by now; rename that"):
+            store.restore(deleted)
+        assert self.everything(store.folder) == before
+        store.rename(other, "moved")
+        assert store.restore(deleted) == path
+
+    def test_a_deletion_that_fails_leaves_everything(
+        self, store: Store, build: Any, profile: Profile, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = store.save(profile, build.samples(1.0, 2.0)).path
+        before = self.everything(store.folder)
+        move = files.move
+
+        def refuse(source: Path, target: Path) -> None:
+            if source.suffix == ".npz" and source.parent == store.folder:
+                raise PermissionError(13, "Permission denied")
+            move(source, target)
+
+        monkeypatch.setattr(files, "move", refuse)
+        with pytest.raises(FileError, match=r"can't delete .*: Permission denied"):
+            store.delete(path)
+        assert self.everything(store.folder) == before
+        assert store.trash.latest() is None
+
+    def test_emptying_removes_what_was_looked_at_and_nothing_else(
+        self, store: Store, build: Any, profile: Profile
+    ) -> None:
+        first = store.save(profile, build.samples(1.0, 2.0))
+        second = store.save(later(profile, 1), {})
+        store.delete(first.path)
+        contents = store.trash.contents()
+        assert first.profile.samples is not None
+        assert contents.bytes > first.profile.samples.bytes
+        deleted = store.delete(second.path)
+        store.trash.empty(contents)
+        assert store.trash.latest() == deleted
+        store.trash.empty(store.trash.contents())
+        assert not store.trash.folder.exists()
+
+    def test_what_is_not_there_can_not_be_deleted(self, store: Store, profile: Profile) -> None:
+        path = store.save(profile, {}).path
+        path.unlink()
+        with pytest.raises(FileError, match="there is no profile"):
+            store.delete(path.stem)
+        with pytest.raises(FileError, match="it is gone already"):
+            store.delete(path)
+        assert not store.trash.folder.exists()
+
+
+class TestStale:
+    def test_a_young_file_is_read_again_although_its_stamp_is_known(
+        self, store: Store, profile: Profile, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It could have been changed within the same tick of the file system's clock."""
+        store.save(profile, {})
+        store.list()
+        index = json.loads((store.folder / INDEX).read_bytes()) if (
+            store.folder / INDEX).exists() else {"entries": {}}  # fmt: skip
+        assert index["entries"] == {}
+
+    def test_a_time_that_was_put_back_is_seen(
+        self, store: Store, profile: Profile, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(index_module, "RACY_NS", -(10**18))
+        path = store.save(profile, {}).path
+        store.list()
+        facts = path.stat()
+        text = path.read_text()
+        assert "a test" in text
+        # In place: the inode stays, the size too, and the time is put back.
+        with path.open("r+") as file:
+            file.write(text.replace("a test", "b test"))
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        again = path.stat()
+        assert (again.st_mtime_ns, again.st_size, again.st_ino) == (
+            facts.st_mtime_ns, facts.st_size, facts.st_ino)  # fmt: skip
+        assert [entry.title for entry in store.list()] == ["b test"]
+
+    def test_a_listing_that_is_ended_keeps_what_it_read(
+        self, store: Store, profile: Profile, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(index_module, "RACY_NS", -(10**18))
+        for second in range(5):
+            store.save(later(profile, second), {})
+        seen: list[tuple[int, int]] = []
+
+        class Enough(Exception):
+            pass
+
+        def progress(entries: Any, of: int) -> None:
+            seen.append((len(entries), of))
+            if len(entries) == 3:
+                raise Enough
+
+        with pytest.raises(Enough):
+            store.list(progress)
+        assert seen == [(1, 5), (2, 5), (3, 5)]
+        seen.clear()
+        assert len(store.list(lambda entries, of: seen.append((len(entries), of)))) == 5
+        assert seen == [(4, 5), (5, 5)]
 
 
 def test_the_speed_of_listing(store: Store, profile: Profile) -> None:

@@ -12,9 +12,9 @@ from engines.errors import UsageError
 from tests.tui.app_support import opened, text_of, until
 from tui import actions
 from tui.app import InferTuiApp
-from tui.dialogs import choose, confirm, form, measurement, message
+from tui.dialogs import again, choose, confirm, form, measurement, message
 from tui.keys import shown_key
-from tui.screens import bench, frontier, help, history, layers, model  # noqa: A004
+from tui.screens import bench, compare, frontier, help, history, layers, model  # noqa: A004
 from tui.widgets import panel
 
 HOMES = {
@@ -30,6 +30,7 @@ HOMES = {
     "layers": layers.LayersScreen,
     "profiles": history.HistoryScreen,
     "chooser": history.HistoryScreen,
+    "compare": compare.CompareScreen,
     "frontier": frontier.FrontierScreen,
     "dialog": choose.BatchDialog,
     "checklist": choose.Checklist,
@@ -37,6 +38,7 @@ HOMES = {
     "message": message.MessageDialog,
     "confirm": confirm.ConfirmDialog,
     "leave": confirm.QuitDialog,
+    "again": again.AgainDialog,
 }
 
 

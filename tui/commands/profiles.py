@@ -8,7 +8,8 @@ import json
 import msgspec
 
 from engines.errors import EXIT_OK
-from profiles.store import Entry, Store
+from profiles.index import Entry
+from profiles.store import Store
 from tui.commands.tables import markdown_table, text_table
 from tui.formats import byte_size, milliseconds
 

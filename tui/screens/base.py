@@ -44,7 +44,7 @@ class Page(InferScreen):
     def compose(self) -> ComposeResult:
         yield TitleBar()
         yield self.make_rows()
-        field = Field(placeholder="search; enter keeps it, escape ends it", id="search")
+        field = SearchField(placeholder="search; enter keeps it, escape ends it", id="search")
         field.display = False
         yield field
         yield KeyBar()
@@ -131,5 +131,13 @@ class Page(InferScreen):
         """All that the page shows, as text, and the ending of a file of that kind."""
         return self.rows.text(), ".txt"
 
-    def on_input_changed(self, event: Field.Changed) -> None:
-        self.search_changed(event.value.strip())
+
+class SearchField(Field):
+    """The line of search of a page.
+
+    It tells the page at once and not by a message: the letter and what it finds are one frame.
+    """
+
+    def watch_value(self, value: str) -> None:
+        if isinstance(self.screen, Page):
+            self.screen.search_changed(value.strip())

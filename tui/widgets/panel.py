@@ -6,9 +6,10 @@ style, so a row reads the same in every theme and without colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import overload
 
 from rich.cells import cell_len
 from rich.color import Color
@@ -36,6 +37,8 @@ ENTRY = "entry"
 TONES = ("muted", "strong", "good", "warn", "bad", "accent", "key", "heading", "match", "tab")
 # The tone of a key in a sentence is this and its action's id, so that it is the one in force.
 KEY, KEY_OF = "key", "key:"
+# Tones that show on a blank too.
+GROUNDED = frozenset({"heading", "match", "tab"})
 # A screen that shows rows has these component classes, once for all of its rows: each of them
 # costs a pass through the stylesheet, which a dozen widgets would multiply.
 ROW_CLASSES = {*(f"rows--{tone}" for tone in TONES), "rows--cursor", "rows--cursor-blurred"}
@@ -74,6 +77,21 @@ def spread(left: Row, right: Row, width: int) -> Row:
     return (*left, (" " * max(1, gap), ""), *right)
 
 
+def joined(pieces: Row) -> Row:
+    """`pieces` with neighbours of one tone as one, and blanks as part of what they follow.
+
+    Blanks show no tone but those that have a line or a ground, and every piece is some forty bytes
+    on the line.
+    """
+    found: list[Piece] = []
+    for text, tone in pieces:
+        if found and (tone == found[-1][1] or (text.isspace() and found[-1][1] not in GROUNDED)):
+            found[-1] = (found[-1][0] + text, found[-1][1])
+        else:
+            found.append((text, tone))
+    return tuple(found)
+
+
 def wrapped(text: str, width: int, tone: str = "") -> list[Row]:
     """`text` in as many rows of `width` cells as it takes."""
     import textwrap
@@ -104,6 +122,24 @@ def as_panel(widget: Widget, number: int, title: str) -> None:
     """Give `widget` the border, number and title that every panel of the bench has."""
     widget.add_class("panel")
     widget.border_title = f"{number} {title}"
+
+
+class LazyRows(Sequence[Row]):
+    """Rows that are made when they are looked at: of thousands a screen shows some forty."""
+
+    def __init__(self, count: int, make: Callable[[int], Row]) -> None:
+        self._count, self._make = count, cache(make)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
+        found = range(self._count)[index]
+        return self._make(found) if isinstance(found, int) else tuple(map(self._make, found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +176,7 @@ class RowsView(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._header: tuple[Row, ...] = ()
-        self._rows: tuple[Row, ...] = ()
+        self._rows: Sequence[Row] = ()
         self._footer: tuple[Row, ...] = ()
         self._drawn: dict[int, _Drawn] = {}
         self._subtitle = ""
@@ -148,7 +184,7 @@ class RowsView(ScrollView, can_focus=True):
     # What is shown
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> Sequence[Row]:
         """The rows that are shown, without header and footer."""
         return self._rows
 
@@ -173,9 +209,12 @@ class RowsView(ScrollView, can_focus=True):
         """Show `rows` between `header` and `footer`, repainting what differs."""
         keymap = getattr(self.app, "keymap_in_use", None) if self.is_attached else None
         if keymap:
-            header, rows, footer = ([keys_in_force(one, keymap) for one in lines]
-                                    for lines in (header, rows, footer))  # fmt: skip
-        self._header, self._rows, self._footer = tuple(header), tuple(rows), tuple(footer)
+            header, footer = ([keys_in_force(one, keymap) for one in lines]
+                              for lines in (header, footer))  # fmt: skip
+            if not isinstance(rows, LazyRows):
+                rows = [keys_in_force(one, keymap) for one in rows]
+        self._header, self._footer = tuple(header), tuple(footer)
+        self._rows = rows if isinstance(rows, LazyRows) else tuple(rows)
         height = len(self._header) + len(self._rows) + len(self._footer)
         if self.virtual_size.height != height:
             self.virtual_size = Size(self.scrollable_content_region.width, height)

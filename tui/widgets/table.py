@@ -42,34 +42,54 @@ class _Fitted:
 Line = Mapping[str, Piece | str]
 
 
+class Layout:
+    """Where columns stand in `width` cells. `natural` are the widths in which nothing is cut off.
+
+    Rows are made one at a time: a long table needs those alone that can be seen.
+    """
+
+    def __init__(self, columns: Sequence[Column], natural: Mapping[str, int], width: int) -> None:
+        widths = [max(one.least, cell_len(one.title), natural.get(one.name, 0)) for one in columns]
+        layouts = [
+            _fit([_Fitted(*pair, gap) for pair in zip(columns, widths, strict=True)], width)
+            for gap in GAPS
+        ]
+        # Of layouts with as many columns, the first and widest.
+        self._fitted = max(layouts, key=len)
+
+    @property
+    def header(self) -> Row:
+        return self.row({one.column.name: (one.column.title, "heading") for one in self._fitted})
+
+    def row(self, line: Line) -> Row:
+        """`line` (column name -> text) as a row of the table."""
+        return tuple(
+            piece
+            for one in self._fitted
+            for piece in _cell(
+                one, _piece(line.get(one.column.name, "")), last=one is self._fitted[-1]
+            )
+        )
+
+
+def natural_widths(columns: Sequence[Column], lines: Sequence[Line]) -> dict[str, int]:
+    """The widths in which no cell of `lines` is cut off, by the names of their columns."""
+    return {
+        column.name: max(
+            (cell_len(_piece(line.get(column.name, ""))[0]) for line in lines), default=0
+        )
+        for column in columns
+    }
+
+
 def lay_out(columns: Sequence[Column], lines: Sequence[Line], width: int) -> tuple[Row, list[Row]]:
     """The header and the rows of a table of `lines` (column name -> text) in `width` cells."""
-    layouts = [
-        _fit([_Fitted(one, _natural(one, lines), gap) for one in columns], width) for gap in GAPS
-    ]
-    # Of layouts with as many columns, the first and widest.
-    fitted = max(layouts, key=len)
-    titles = {column.name: (column.title, "heading") for column in columns}
-    header, *rows = [_row(fitted, line) for line in (titles, *lines)]
-    return header, rows
-
-
-def _row(fitted: Sequence[_Fitted], line: Line) -> Row:
-    return tuple(
-        piece
-        for one in fitted
-        for piece in _cell(one, _piece(line.get(one.column.name, "")), last=one is fitted[-1])
-    )
+    layout = Layout(columns, natural_widths(columns, lines), width)
+    return layout.header, [layout.row(line) for line in lines]
 
 
 def _piece(value: Piece | str) -> Piece:
     return (value, "") if isinstance(value, str) else value
-
-
-def _natural(column: Column, lines: Sequence[Line]) -> int:
-    """The width in which nothing of this column is cut off."""
-    texts = [_piece(line.get(column.name, ""))[0] for line in lines]
-    return max(column.least, *map(cell_len, (column.title, *texts)))
 
 
 def _total(fitted: Sequence[_Fitted]) -> int:
