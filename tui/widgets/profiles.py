@@ -257,7 +257,8 @@ class ProfileRows(RowsView):
                 keys = row(("   ", ""), ("space", "key:profiles.mark"), (" marks another", "muted"))
             return row((f"baseline {'  '.join(parts)}", "good"), *keys)
         if self.current is not None and not self.current.readable:
-            return row(("d", "key:profiles.delete"), (" deletes it; it goes to the trash, ", "muted"),
+            return row(("d", "key:profiles.delete"),
+                       (" deletes it; it goes to the trash, ", "muted"),
                        ("u", "key:profiles.undo"), (" brings it back", "muted"))  # fmt: skip
         return self.hint
 
