@@ -103,7 +103,9 @@ class HistoryChanges(Page):
         size = f"{byte_size(entry.bytes)} with its raw samples"
         count = len(entry.engines)
         entries = "1 entry" if count == 1 else f"{count} entries"
-        about = f"{entry.title}: {entries} of {entry.model}\n"
+        # A run without a name has its model's for a title.
+        title = "" if entry.title == entry.model else f"{entry.title}: "
+        about = f"{title}{entries} of {entry.model}\n"
         if entry.problem:
             about = "It can't be read.\n"
             size = f"{byte_size(entry.bytes)}; samples of its name go along"
