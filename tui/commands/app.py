@@ -14,10 +14,6 @@ from engines.errors import UsageError
 from tui.memory import Memory
 from tui.settings import SWITCHES, Settings, load
 
-# Textual reads these once, when it is imported.
-FRAMES_PER_SECOND_SLOW = "15"
-FRAMES_PER_SECOND = "30"
-
 
 def main(arguments: argparse.Namespace) -> int:
     check_terminal(os.environ)
@@ -28,7 +24,7 @@ def main(arguments: argparse.Namespace) -> int:
         plan = read_plan(Path(arguments.plan))
     settings = with_arguments(load(), arguments)
     slow = settings.slow_line or (arguments.slow_line is None and over_ssh(os.environ))
-    prepare_environment(os.environ, slow, arguments.theme)
+    prepare_environment(os.environ, arguments.theme)
     memory = Memory() if arguments.fresh else Memory.read()
     redirect_native_output(paths.ready(paths.state_folder() / "logs") / "app.log")
 
@@ -70,17 +66,16 @@ def over_ssh(environment: Mapping[str, str]) -> bool:
     return any(environment.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
 
 
-def prepare_environment(
-    environment: MutableMapping[str, str], slow: bool, theme: str | None
-) -> None:
+def prepare_environment(environment: MutableMapping[str, str], theme: str | None) -> None:
     """Set what Textual reads at import. What the user has set stays.
 
+    Not TEXTUAL_FPS: what moves by itself has rates of its own, and a key should not wait for a
+    frame.
     Not COLUMNS and LINES: where they are exported they hold the size that some terminal had once,
     and Textual would believe them rather than this one, also after a resize.
     """
     for name in ("COLUMNS", "LINES"):
         environment.pop(name, None)
-    environment.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND_SLOW if slow else FRAMES_PER_SECOND)
     environment.setdefault("TEXTUAL_ANIMATIONS", "none")
     if environment.get("NO_COLOR"):
         # Any other theme is turned into 24-bit greys, which a 16-colour terminal shows as black.

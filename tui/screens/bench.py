@@ -156,10 +156,11 @@ class BenchScreen(BenchActions):
         slow = self.infer.slow_line
         every = CHART_EVERY_TICKS_SLOW if slow else CHART_EVERY_TICKS
         turn = self._ticks % every
+        # A plot of many engines takes long: a key that came meanwhile goes first.
         if turn == 0 and self._behind("latency"):
-            self._show_latency()
+            self.call_later(self._show_latency)
         elif turn == every // 2 and self._behind("histogram"):
-            self._show_histogram()
+            self.call_later(self._show_histogram)
 
     def _behind(self, part: str) -> bool:
         """Whether the run has moved on since `part` was drawn; if so, it is taken as drawn now."""
