@@ -34,15 +34,21 @@ async def test_a_wrong_configuration_is_told_and_the_own_interpreter_asked(
         assert "unknown key 'pyton'" in notice.message
 
 
-async def test_the_cursor_stays_on_its_engine_while_rows_come(
-    monkeypatch: pytest.MonkeyPatch, replayed: None
-) -> None:
+def answer_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the workers of the start answer for the app's own interpreter, without being started."""
+
     def ask(control: object, post: background.Post) -> None:
         for availability in answers():
             post(EngineAnswered(availability))
         post(ProbeEnded())
 
     monkeypatch.setattr(background, "ask_engines", ask)
+
+
+async def test_the_cursor_stays_on_its_engine_while_rows_come(
+    monkeypatch: pytest.MonkeyPatch, replayed: None
+) -> None:
+    answer_at_once(monkeypatch)
     async with opened() as (app, pilot):
         await pilot.press("G")
         panel = app.bench.engines
@@ -91,12 +97,7 @@ async def test_a_column_of_gpu_time_where_there_is_room(replayed: None) -> None:
 async def test_a_long_name_of_an_interpreter_leaves_room_for_the_state(
     monkeypatch: pytest.MonkeyPatch, replayed: None
 ) -> None:
-    def ask(control: object, post: background.Post) -> None:
-        for availability in answers():
-            post(EngineAnswered(availability))
-        post(ProbeEnded())
-
-    monkeypatch.setattr(background, "ask_engines", ask)
+    answer_at_once(monkeypatch)
     async with opened() as (app, pilot):
         name = "tensorrt-of-last-year-on-python310"
         app.post_message(EngineAnswered(Availability("eager", "cpu", "ready", environment=name)))
