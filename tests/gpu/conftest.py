@@ -1,7 +1,8 @@
 """For tests on a real GPU: `make test-gpu`, or `python -m pytest -m gpu`.
 
-TensorRT may live in an interpreter of its own: INFER_TUI_TEST_TENSORRT names it. Where there are
-several GPUs, `-n 4` gives each of four processes one of them.
+TensorRT may live in an interpreter of its own: INFER_TUI_TEST_TENSORRT names it. With `-n 4` four
+processes work at once, each on one of the GPUs: those on the same one take turns, so that `-n` may
+be more than there are.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from engines.backends import cuda
 from engines.gpus import Gpus
 from engines.probing import probe
 from engines.registry import Availability
-from tests.gpu.support import take_a_gpu_of_its_own
+from tests.gpu.sharing import turn
+from tests.gpu.support import WORKER, take_a_gpu
 
 OWN_TENSORRT = "INFER_TUI_TEST_TENSORRT"
 ENVIRONMENT = "trt"
@@ -25,19 +27,22 @@ ENVIRONMENT = "trt"
 
 # Before CUDA is asked anything in this process.
 with Gpus() as found:
-    take_a_gpu_of_its_own(os.environ, len(found.facts()))
+    take_a_gpu(os.environ, len(found.facts()))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     reason = cuda.problem()
-    for item in items:
-        if here not in item.path.parents:
-            continue
+    ours = [item for item in items if here in item.path.parents]
+    for item in ours:
         item.add_marker(pytest.mark.gpu)
-        item.add_marker(pytest.mark.timeout(600))
+        # Of the test alone: its turn on the GPU may be long in coming.
+        item.add_marker(pytest.mark.timeout(600, func_only=True))
         if reason is not None:
             item.add_marker(pytest.mark.skip(reason=reason[0]))
+    # Those that share a GPU first, or they would seldom meet.
+    shared = iter(sorted(ours, key=lambda item: item.get_closest_marker("shares_gpu") is None))
+    items[:] = [next(shared) if here in item.path.parents else item for item in items]
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +51,22 @@ def environments(own_folders: None) -> None:
     if python := os.environ.get(OWN_TENSORRT):
         file = paths.ready(paths.config_folder()) / "config.toml"
         file.write_text(f'[environments.{ENVIRONMENT}]\npython = "{python}"\n')
+
+
+@pytest.fixture(autouse=True)
+def turn_on_the_gpu(request: pytest.FixtureRequest) -> Iterator[None]:
+    with turn(alone=request.node.get_closest_marker("shares_gpu") is None):
+        yield
+
+
+@pytest.fixture
+def common_cache(
+    own_folders: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One cache for all processes: none of these tests damages what another one uses."""
+    if os.environ.get(WORKER):
+        folder = tmp_path_factory.getbasetemp().parent / "common-cache"
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
 
 
 @pytest.fixture

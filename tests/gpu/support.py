@@ -1,29 +1,26 @@
-"""Jobs for backends that a test of a GPU opens itself; one GPU a process."""
+"""Jobs for backends that a test of a GPU opens itself; a GPU for each process."""
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping
 
 import msgspec
-import pytest
 
 from engines import registry
 from engines.backends.base import Job
 from engines.plan import EngineSpec, ModelSpec
+from tests.gpu.sharing import VISIBLE
 
 WORKER = "PYTEST_XDIST_WORKER"
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
-def take_a_gpu_of_its_own(variables: MutableMapping[str, str], count: int) -> None:
-    """Let a process of pytest-xdist see one of `count` GPUs alone: some tests fill theirs."""
+def take_a_gpu(variables: MutableMapping[str, str], count: int) -> None:
+    """Let a process of pytest-xdist see one of `count` GPUs; the others of it take turns."""
     worker = variables.get(WORKER, "").removeprefix("gw")
     if not worker or not count:
         return
     gpus = variables.get(VISIBLE, ",".join(map(str, range(count)))).split(",")
-    if int(worker) >= len(gpus):
-        raise pytest.UsageError(f"{len(gpus)} GPUs for more processes: at most -n {len(gpus)}")
-    variables[VISIBLE] = gpus[int(worker)]
+    variables[VISIBLE] = gpus[int(worker) % len(gpus)]
 
 
 def eager_job(**options) -> Job:

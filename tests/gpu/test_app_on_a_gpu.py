@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 from pyte.screens import Char
 from rich.console import Console
 from rich.style import Style
@@ -50,6 +51,7 @@ options = {{ builder_level = 0 }}
 """
 
 
+@pytest.mark.shares_gpu
 def test_build_cancel_rebuild_run_and_save(
     tensorrt: Availability, tmp_path: Path, monkeypatch
 ) -> None:

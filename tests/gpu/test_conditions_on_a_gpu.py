@@ -19,6 +19,7 @@ from engines.registry import Availability
 from engines.results import EngineResult
 from engines.runner import run
 
+pytestmark = pytest.mark.usefixtures("common_cache")
 EAGER = EngineSpec(
     engine="eager", device="cuda", precision="fp16", batch=8, options={"cuda_graph": True}
 )

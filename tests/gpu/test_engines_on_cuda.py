@@ -14,6 +14,7 @@ from engines.plan import EngineSpec, Measurement, ModelSpec, RunPlan
 from engines.results import EngineResult
 from engines.runner import run
 
+pytestmark = pytest.mark.usefixtures("common_cache")
 QUICK = Measurement(iterations=100, warmup_min_seconds=0.2, warmup_max_seconds=2.0)
 FULL = ModelSpec()
 
@@ -30,6 +31,7 @@ def on_cuda(engine: str, precision: str = "fp32", batch: int = 1, **options) -> 
 
 
 @pytest.mark.parametrize("engine", ["eager", "compile", "onnxruntime"])
+@pytest.mark.shares_gpu
 def test_every_precision_is_measured_and_within_its_tolerance(engine):
     from engines import registry
     from engines.probing import probe
@@ -66,6 +68,7 @@ def test_graphs_replay_the_same_numbers_faster():
     assert graph.accuracy.within_tolerance
 
 
+@pytest.mark.shares_gpu
 def test_compile_says_what_it_compiled():
     default, graphs = measured(
         on_cuda("compile", "fp16"), on_cuda("compile", "fp16", mode="reduce-overhead")
@@ -82,6 +85,7 @@ def test_compile_says_what_it_compiled():
     assert again.compile_ms < default.compile_ms or default.facts["compile_cache"] == "warm"
 
 
+@pytest.mark.shares_gpu
 def test_onnx_runtime_computes_on_cuda_alone():
     (result,) = measured(on_cuda("onnxruntime", "fp16", batch=8))
     nodes = {name: one for name, one in result.facts.items() if name.startswith("nodes_")}
@@ -89,6 +93,7 @@ def test_onnx_runtime_computes_on_cuda_alone():
     assert not any(nodes.values()), "a fall-back to the CPU is an error"
 
 
+@pytest.mark.shares_gpu
 def test_a_provider_option_that_does_not_exist_is_refused_in_words():
     (result,) = measured(on_cuda("onnxruntime", provider_options="no_such_option=1"))
     assert result.status == "failed"
@@ -105,12 +110,14 @@ def test_a_gpu_that_is_taken_says_what_is_free_and_who_holds_it(engine, crowded_
     assert "on the GPU: " in result.hint, "a container may hide the processes"
 
 
+@pytest.mark.shares_gpu
 def test_a_gpu_that_does_not_exist_is_refused():
     (result,) = measured(on_cuda("eager", gpu=63))
     assert result.status == "failed"
     assert "GPU 63" in result.reason
 
 
+@pytest.mark.shares_gpu
 def test_without_a_visible_gpu_the_cpu_is_taken_and_said(tiny, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     plan = RunPlan(model=tiny, measurement=QUICK, engines=(EngineSpec(engine="eager"),))
@@ -121,6 +128,7 @@ def test_without_a_visible_gpu_the_cpu_is_taken_and_said(tiny, monkeypatch):
     assert "CUDA_VISIBLE_DEVICES" in str(result.facts["instead_of_cuda"])
 
 
+@pytest.mark.shares_gpu
 def test_the_model_is_torchvisions():
     """The same state dict, the same logits: on the CPU and on the GPU without TF32."""
     import torch
@@ -141,6 +149,7 @@ def test_the_model_is_torchvisions():
             assert a.abs().max() > 0.1, "logits of order one, or nothing is proven"
 
 
+@pytest.mark.shares_gpu
 def test_a_worker_lets_go_of_the_gpu_without_a_word():
     """Contexts and memory are released in order: nothing complains at the end of a run."""
     script = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engines.control import Control
 from engines.events import EngineFinished
 from engines.layers import GRAPH_OFF, LayerProfile, profile_layers
@@ -10,6 +12,7 @@ from engines.plan import EngineSpec, Measurement, ModelSpec, RunPlan
 from engines.results import EngineResult
 from engines.runner import run
 
+pytestmark = pytest.mark.usefixtures("common_cache")
 FULL = ModelSpec()
 QUICK = Measurement(iterations=100, warmup_min_seconds=0.2, warmup_max_seconds=2.0)
 # Kernels are long enough here that the events around them weigh little.

@@ -19,6 +19,7 @@ from engines.runner import run
 from profiles.hints import split_hints
 from tests.performance import gpu, split
 
+pytestmark = pytest.mark.usefixtures("common_cache")
 QUICK = Measurement(iterations=200, warmup_min_seconds=0.2, warmup_max_seconds=2.0)
 GIB = 2**30
 # What the host does besides: events, a few calls of Python, a wait that spins.
@@ -95,6 +96,7 @@ def test_an_eager_engine_is_told_to_use_a_graph_and_one_with_a_graph_is_not():
     assert not any("would remove" in one for one in split_hints(graph))
 
 
+@pytest.mark.shares_gpu
 def test_no_event_is_one_that_a_waiting_host_sleeps_for(monkeypatch):
     import torch
 
@@ -188,6 +190,7 @@ def test_small_engines_gain_from_several_requests_in_flight(short):
     assert four.per_second > 1.2 * one.per_second, (one, four)
 
 
+@pytest.mark.shares_gpu
 def test_inductor_s_graphs_have_one_request_at_a_time(short):
     result, _ = measured(on_cuda("compile", mode="reduce-overhead"), (1, 2))
     one, two = result.throughputs

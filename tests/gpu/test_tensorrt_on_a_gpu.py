@@ -52,6 +52,7 @@ def measured(model: ModelSpec, *specs: EngineSpec):
     return events, [e.result for e in events if isinstance(e, EngineFinished)]
 
 
+@pytest.mark.shares_gpu
 def test_each_precision_is_built_run_and_is_what_it_says(tiny, tensorrt, spec):
     specs = [change(spec, precision=one) for one in tensorrt.known_precisions]
     events, results = measured(tiny, *specs)
@@ -66,6 +67,7 @@ def test_each_precision_is_built_run_and_is_what_it_says(tiny, tensorrt, spec):
             assert layers.get(f"layers_{result.spec.precision.upper()}", 0) > 10, layers
 
 
+@pytest.mark.shares_gpu
 def test_a_kept_engine_is_not_built_again_and_a_changed_one_says_what_changed(tiny, tensorrt, spec):
     first = built(tiny, spec, tensorrt)
     assert building.state_of(tiny, spec, tensorrt).kind == "built"
@@ -78,6 +80,7 @@ def test_a_kept_engine_is_not_built_again_and_a_changed_one_says_what_changed(ti
     assert (state.kind, state.why) == ("stale", "changed: builder_level 0 → 1")
 
 
+@pytest.mark.shares_gpu
 def test_one_engine_serves_every_batch_of_its_profile(tiny, tensorrt, spec):
     wide = change(spec, min_batch=1, opt_batch=4, max_batch=8)
     specs = [change(wide, batch=batch) for batch in (1, 4, 8)]
@@ -90,6 +93,7 @@ def test_one_engine_serves_every_batch_of_its_profile(tiny, tensorrt, spec):
         measured(tiny, change(wide, batch=9))
 
 
+@pytest.mark.shares_gpu
 def test_several_profiles_in_one_file(tiny, tensorrt, spec):
     ladder = change(spec, profile_batches="1,8")
     _, results = measured(tiny, *(change(ladder, batch=batch) for batch in (1, 5, 8)))
@@ -98,6 +102,7 @@ def test_several_profiles_in_one_file(tiny, tensorrt, spec):
 
 
 @pytest.mark.parametrize("harm", ["truncated", "foreign"])
+@pytest.mark.shares_gpu
 def test_a_damaged_engine_file_is_built_again_and_says_why(tiny, tensorrt, spec, harm):
     first = built(tiny, spec, tensorrt)
     content = first.path.read_bytes()
@@ -113,6 +118,7 @@ def test_a_damaged_engine_file_is_built_again_and_says_why(tiny, tensorrt, spec,
     assert result.status == "ok", result.reason
 
 
+@pytest.mark.shares_gpu
 def test_a_file_that_tensorrt_can_not_load_is_a_row_that_says_so(tiny, tensorrt, spec):
     """What the fingerprint can't know: the record fits, TensorRT still refuses the file."""
     first = built(tiny, spec, tensorrt)
@@ -130,6 +136,7 @@ def test_a_file_that_tensorrt_can_not_load_is_a_row_that_says_so(tiny, tensorrt,
     built(tiny, spec, tensorrt, anew=True)
 
 
+@pytest.mark.shares_gpu
 def test_a_stopped_build_ends_within_three_seconds_and_leaves_the_old_engine(tensorrt, spec):
     model = ModelSpec(width=0.35, input_size=96, classes=10)
     kept = built(model, spec, tensorrt)
@@ -153,6 +160,7 @@ def stop_when_building(events, control: Control, stopped_at: list[float]) -> Non
             control.cancel()
 
 
+@pytest.mark.shares_gpu
 def test_two_that_want_the_same_engine_build_it_once(tiny, tensorrt, spec):
     wanted = change(spec, workspace_mib=512)
     ready = threading.Barrier(2)
@@ -179,6 +187,7 @@ def test_a_warm_timing_cache_halves_a_rebuild(tiny, tensorrt, spec, tmp_path, mo
     assert second.meta.seconds < first.meta.seconds / 2, (first.meta.seconds, second.meta.seconds)
 
 
+@pytest.mark.shares_gpu
 def test_a_precision_that_this_tensorrt_lacks_is_said_before_anything_is_made(tiny, tensorrt, spec):
     if "bf16" in tensorrt.known_precisions:
         pytest.skip("this TensorRT has every precision")
@@ -194,6 +203,7 @@ def test_a_crowded_gpu_fails_the_row_in_words(tensorrt, spec, crowded_gpu):
     assert "GiB" in result.reason or "MiB" in result.reason, result
 
 
+@pytest.mark.shares_gpu
 def test_rtx_says_what_this_gpu_lacks_before_anything_is_built(tiny, tensorrt):
     from engines.probing import probe
 

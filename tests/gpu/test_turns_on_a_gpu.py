@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from engines.backends import cuda
 from engines.control import Control
@@ -12,6 +13,7 @@ from engines.registry import Availability
 from engines.results import EngineResult
 from engines.runner import run
 
+pytestmark = pytest.mark.usefixtures("common_cache")
 TURNS = Measurement(
     interleave=True, blocks=6, block_seconds=0.3, warmup_min_seconds=0.2, warmup_max_seconds=3.0
 )

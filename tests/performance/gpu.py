@@ -1,15 +1,17 @@
 """The GPU engines under infer-tui against bare loops of the same engines, in turn.
 
 Needs a GPU; TensorRT is measured where an environment of the user's configuration, or the app's
-own interpreter, has it.
+own interpreter, has it. Names of engines choose some of them: `gpu onnxruntime tensorrt`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from engines import launch
@@ -29,9 +31,14 @@ MEASUREMENT = Measurement(seconds=1.5)
 LIMITS = {"tensorrt": (1.03, 1.05), "onnxruntime": (1.03, 1.03), "compile": (1.03, 1.03)}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="gpu")
+    parser.add_argument("engines", nargs="*", help=f"of {', '.join(LIMITS)}; by default all")
+    wanted = parser.parse_args(arguments).engines or LIMITS
+    if unknown := set(wanted) - set(LIMITS):
+        parser.error(f"unknown engine {', '.join(sorted(unknown))}; expected {', '.join(LIMITS)}")
     answers = [one for one in probe() if one.ready and one.device == "cuda"]
-    specs = list(filter(None, (_spec(name, answers) for name in LIMITS)))
+    specs = list(filter(None, (_spec(name, answers) for name in wanted)))
     if not specs:
         row("no engine runs on a GPU here", "")
     for spec in specs:
