@@ -27,8 +27,10 @@ from engines.versus import baseline_of, not_interleaved, verdicts
 # An engine runs this long before each of its blocks, without being counted. When others have run
 # its weights are out of the caches, its threads asleep and the GPU's clock where the others left
 # it; and for 200 ms the threads of the one before may still spin in wait for work (KMP_BLOCKTIME
-# of Intel's and LLVM's OpenMP).
+# of Intel's and LLVM's OpenMP). Measured on an H200 and two cores of a CPU (docs/performance.md):
+# a GPU's engine is itself after 20 ms, a CPU's after 250.
 REWARM_S = 0.25
+REWARM_GPU_S = 0.05
 # What an engine fails with that has no room beside the others, see `engines.worker.failure`; a GPU
 # in exclusive mode has room for one.
 NO_ROOM = ("out-of-gpu-memory", "out-of-memory", "gpu-taken")
@@ -126,8 +128,9 @@ class Interleaving:
             yield from self._turn(self._seats[index], number)
 
     def _turn(self, seat: Seat, number: int) -> Steps:
+        rewarm_s = REWARM_GPU_S if seat.entry.spec.device == "cuda" else REWARM_S
         try:
-            yield from seat.entry.benchmark.turn(seat.worker, number, REWARM_S)
+            yield from seat.entry.benchmark.turn(seat.worker, number, rewarm_s)
         except InferTuiError as error:
             yield from self._lost(seat.entry, error)
 

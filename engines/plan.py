@@ -112,8 +112,8 @@ class Measurement(Record, frozen=True, kw_only=True):
     # At least as many as a verdict on blocks needs. The same time in more and shorter blocks finds
     # more: a change of 3 % in 98 of 100 pairs with 18 of 0.5 s where 9 of 1 s find it in 78
     # (docs/performance.md). Half a second spans five steps of the energy and throttle counters.
-    blocks: Annotated[int, Meta(ge=6, le=1000)] = 18
-    block_seconds: Seconds = 0.5
+    blocks: Annotated[int, Meta(ge=6, le=1000)] = 36
+    block_seconds: Seconds = 0.25
     threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.01
     energy: bool = False
     in_flight: tuple[InFlight, ...] = ()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engines.results import EngineResult, WarmUpRecord
-from engines.statistics import Reason
+from engines.statistics import Reason, Verdict
 
 PERCENT = 100.0
 # A limit of the board that belongs to it: its figures are those that a server would have as well.
 HARMLESS = "POWER-CAPPED"
+UNSETTLED = "unsettled"
+# What an engine whose warm-up did not settle may still become faster or slower by. Of clocks that
+# rise, compilers at work and neighbours that come and go, what is larger does not outlast ten
+# seconds of warm-up, and shows as drift in what is measured.
+UNSETTLED_FACTOR = 2.0
 
 
 def unfit(result: EngineResult, name: str) -> list[Reason]:
@@ -21,8 +28,30 @@ def unfit(result: EngineResult, name: str) -> list[Reason]:
         reasons.append(Reason("invalid", text))
     if result.warm_up is not None and not result.warm_up.settled:
         text = f"{unsettled(result.warm_up)}; measure it again on a quieter machine"
-        reasons.append(Reason("unsettled", _named(name, text)))
+        reasons.append(Reason(UNSETTLED, _named(name, text)))
     return [*reasons, *(one for one in _conditions(result, name) if one.code != code_of(HARMLESS))]
+
+
+def stands(
+    verdict: Verdict,
+    low: float | None,
+    high: float | None,
+    threshold: float,
+    doubts: Sequence[Reason],
+) -> bool:
+    """Whether `verdict`, on a ratio in `low` to `high`, holds in spite of `doubts` (`unfit`).
+
+    Without any it does. With warm-ups that did not settle a difference does that is larger than
+    they could still bring about; nothing else that makes a side unfit has such a limit.
+    """
+    if not doubts:
+        return True
+    if low is None or high is None or any(one.code != UNSETTLED for one in doubts):
+        return False
+    factor = UNSETTLED_FACTOR ** len(doubts)
+    if verdict is Verdict.FASTER:
+        return high * factor < 1 / (1 + threshold)
+    return verdict is Verdict.SLOWER and low / factor > 1 + threshold
 
 
 def caveats(result: EngineResult, name: str) -> list[Reason]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.results import EngineResult, VersusRecord
-from engines.soundness import caveats, unfit
+from engines.soundness import UNSETTLED, caveats, stands, unfit
 from engines.statistics import MIN_BLOCKS, Reason, Verdict, compare, judge
 
 Floats = NDArray[np.float64]
@@ -54,7 +54,7 @@ def versus(
     """The verdict on `result` against `baseline`, by the rounds in which both were measured.
 
     UNCLEAR with its reasons where there are too few of those, or where something makes a side unfit
-    for a verdict (`engines.soundness`); the figures stay, for a reader to see.
+    for this verdict (`engines.soundness`); the figures stay, for a reader to see.
     """
     rounds = sorted(baseline_turns.keys() & turns.keys())
     if not rounds:
@@ -67,14 +67,16 @@ def versus(
     )
     sides = ((result, ""), (baseline, f"the baseline {baseline.label}"))
     doubts = [reason for side, name in sides for reason in unfit(side, name)]
-    if doubts:
-        verdict = Verdict.UNCLEAR
     known = [reason for side, name in sides for reason in caveats(side, name)]
     if baseline.spec.batch != result.spec.batch:
         batches = f"{result.spec.batch} against {baseline.spec.batch}"
         known.append(
             Reason("per-image", f"latency divided by the batch is compared: batches of {batches}")
         )
+    if stands(verdict, low, high, threshold, doubts):
+        in_order = (*reasons, *known, *doubts)
+    else:
+        verdict, in_order = Verdict.UNCLEAR, (*doubts, *reasons, *known)
     return VersusRecord(
         baseline=baseline.label,
         verdict=verdict.value,
@@ -83,7 +85,7 @@ def versus(
         ratio=ratio,
         low=low,
         high=high,
-        reasons=tuple(f"{one.code}: {one.text}" for one in (*doubts, *reasons, *known)),
+        reasons=tuple(f"{one.code}: {one.text}" for one in in_order),
     )
 
 
@@ -94,7 +96,11 @@ def judged_again(saved: VersusRecord, threshold: float) -> VersusRecord:
     if own not in BY_THRESHOLD or saved.ratio is None or saved.low is None or saved.high is None:
         return msgspec.structs.replace(saved, **replaced)
     verdict, reason = judge(saved.ratio, saved.low, saved.high, threshold)
-    reasons = (f"{reason.code}: {reason.text}", *saved.reasons[1:])
+    others = saved.reasons[1:]
+    doubts = [Reason(UNSETTLED, one) for one in others if one.startswith(f"{UNSETTLED}:")]
+    if not stands(verdict, saved.low, saved.high, threshold, doubts):
+        verdict = Verdict.UNCLEAR
+    reasons = (f"{reason.code}: {reason.text}", *others)
     return msgspec.structs.replace(saved, **replaced, verdict=verdict.value, reasons=reasons)
 
 

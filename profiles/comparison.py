@@ -225,6 +225,7 @@ def _compare(
     judgement = judgement.known(
         [doubt for one, side in sides for doubt in unfit(one, side)],
         [caveat for one, side in sides for caveat in caveats(one, side)],
+        threshold,
     )
     return EntryComparison(a.label, a, b, judgement, basis)
 

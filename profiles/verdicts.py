@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engines.results import EngineResult, PercentileRecord, VersusRecord
+from engines.soundness import stands
 from engines.statistics import Reason, Verdict, compare, judge
 from profiles.samples import Series
 
@@ -33,12 +34,14 @@ class Judgement:
     def why(self) -> str:
         return self.reasons[0].text
 
-    def known(self, doubts: Sequence[Reason], caveats: Sequence[Reason]) -> Judgement:
-        """The same where `doubts` are known, which leave no verdict, and `caveats`, which do."""
+    def known(
+        self, doubts: Sequence[Reason], caveats: Sequence[Reason], threshold: float
+    ) -> Judgement:
+        """The same where `doubts` are known, which may void it, and `caveats`, which do not."""
+        if stands(self.verdict, self.low, self.high, threshold, doubts):
+            return dataclasses.replace(self, reasons=(*self.reasons, *caveats, *doubts))
         return dataclasses.replace(
-            self,
-            verdict=Verdict.UNCLEAR if doubts else self.verdict,
-            reasons=(*doubts, *self.reasons, *caveats),
+            self, verdict=Verdict.UNCLEAR, reasons=(*doubts, *self.reasons, *caveats)
         )
 
 

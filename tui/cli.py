@@ -144,9 +144,9 @@ def _turn_options(command: argparse.ArgumentParser) -> None:
         help="measure by turns, not one after another",
     )
     group.add_argument(
-        "--blocks", type=int, metavar="N", help="blocks of each engine, 6 to 1000 (18)"
+        "--blocks", type=int, metavar="N", help="blocks of each engine, 6 to 1000 (36)"
     )
-    group.add_argument("--block-seconds", type=float, metavar="S", help="how long a block is (0.5)")
+    group.add_argument("--block-seconds", type=float, metavar="S", help="length of a block (0.25)")
     group.add_argument(
         "--threshold",
         type=float,

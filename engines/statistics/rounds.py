@@ -6,9 +6,18 @@ import math
 
 import numpy as np
 
-from engines.statistics.dependence import beyond_chance, carry_over, drift_factor
+from engines.statistics.dependence import (
+    Z_95,
+    beyond_chance,
+    carry_over,
+    drift_factor,
+    student_t,
+)
 from engines.statistics.percentiles import CONFIDENCE, interval_ranks
 from engines.statistics.samples import Floats
+
+# Of rounds that drift so much that they are worth hardly one, the correction goes no further.
+LEAST_FREEDOM = 1.5
 
 
 def median_of_rounds(shifts: Floats) -> tuple[float, float, float, float]:
@@ -40,12 +49,23 @@ def median_of_rounds(shifts: Floats) -> tuple[float, float, float, float]:
     # noise of this figure alone would widen half of all intervals.
     if not beyond_chance(carried, n):
         carried = 0.0
-    widening = math.sqrt(drift_factor(carried))
+    widening = math.sqrt(drift_factor(carried)) * _of_few(n, carried)
     low, high = (
         centre - widening * (centre - float(low)),
         centre + widening * (float(high) - centre),
     )
     return centre, low, high, carried
+
+
+def _of_few(rounds: int, carried: float) -> float:
+    """How much Student's quantile exceeds that of `rounds` where `carried` passes to the next.
+
+    Rounds that drift are worth fewer independent ones, n (1 - r) / (1 + r) of them, and of few the
+    scatter itself is known badly. Of autoregressions with r = 0.8 and 0.9 36 rounds are then called
+    FASTER or SLOWER in 3 and 6 % instead of 5 and 10 %; 18 rounds in 8 and 13 instead of 10 and 18.
+    """
+    freedom = max(rounds / drift_factor(carried) - 1, LEAST_FREEDOM)
+    return student_t(Z_95, freedom) / student_t(Z_95, rounds - 1)
 
 
 def _at_most(n: int, k: int) -> float:

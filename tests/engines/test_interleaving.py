@@ -34,6 +34,7 @@ from engines.plan import EngineSpec, Measurement, ModelSpec, RunPlan
 from engines.process import WorkerProcess
 from engines.results import EngineResult
 from engines.runner import run
+from engines.soundness import UNSETTLED_FACTOR
 
 ORT = EngineSpec(engine="onnxruntime", device="cpu", options={"intra_op_threads": 1})
 SERIAL = EngineSpec(engine="onnxruntime", device="cpu", options={"inter_op_threads": 2})
@@ -141,14 +142,16 @@ def test_every_engine_measures_a_block_in_every_round_in_a_random_order(tiny: Mo
     assert children() == []
 
 
-def test_an_engine_that_is_far_faster_is_called_so_where_both_have_settled(
+def test_an_engine_that_is_far_faster_is_called_so(
     tiny: ModelSpec,
 ) -> None:
     found = results(list(run(plan_of(tiny, EAGER, ORT), Control())))
     versus = found[1].versus
     assert versus.low < versus.ratio < versus.high < 0.99, "ONNX Runtime is several times as fast"
-    settled = all(result.warm_up.settled for result in found.values())
-    assert versus.verdict == ("FASTER" if settled else "UNCLEAR")
+    # A warm-up that did not settle on a busy machine may change it by a factor of two.
+    unsettled = sum(not result.warm_up.settled for result in found.values())
+    sure = versus.high * UNSETTLED_FACTOR**unsettled < 1 / 1.01
+    assert versus.verdict == ("FASTER" if sure else "UNCLEAR")
 
 
 def test_who_waits_takes_no_processor_time(tiny: ModelSpec) -> None:

@@ -209,6 +209,25 @@ def test_an_error_loses_what_stands_before_its_words():
     assert RECORD.reason() == "Internal Error (Could not)"
 
 
+def test_the_number_of_an_error_alone_is_no_reason():
+    RECORD.start()
+    RECORD.add(1, "1: ")
+    RECORD.add(1, "2: [builder.cpp::buildSerializedNetwork::751] Error Code 2: Internal Error (no)")
+    assert RECORD.reason() == "Internal Error (no)"
+
+
+@pytest.mark.parametrize(("free", "said"), [(600 << 20, "only 0.6 GiB of"), (9 << 30, "")])
+def test_a_build_that_fails_without_a_word_on_a_full_gpu_says_what_is_free(monkeypatch, free, said):
+    RECORD.start()
+    RECORD.add(1, "1: ")
+    monkeypatch.setattr(builder.cuda, "memory", lambda: (free, 141 << 30))
+    failure = builder._failed(trt, {"workspace_mib": 0})
+    assert "no reason given" in failure.args[0]
+    assert ("memory is free" in failure.args[0]) is bool(said)
+    assert said in failure.args[0]
+    assert ("nvidia-smi" in failure.hint) is bool(said)
+
+
 @pytest.mark.parametrize(
     ("log", "figures"),
     [

@@ -106,6 +106,31 @@ def test_what_is_unfit_on_either_side_leaves_no_verdict_and_keeps_its_figures(
 
 
 @pytest.mark.parametrize(
+    ("both", "ratio", "verdict"),
+    [
+        (False, 2.1, "SLOWER"),
+        (False, 1.9, "UNCLEAR"),
+        (False, 0.45, "FASTER"),
+        (True, 2.1, "UNCLEAR"),
+        (True, 0.2, "FASTER"),
+    ],
+)
+def test_a_difference_beyond_what_is_unsettled_keeps_its_verdict(
+    both: bool, ratio: float, verdict: str
+) -> None:
+    baseline = result("a", warm_up=UNSETTLED) if both else A
+    entry = result(warm_up=UNSETTLED)
+    found = versus(baseline, turns(1.0, seed=1), entry, turns(ratio, seed=2), THRESHOLD)
+    assert found.verdict == verdict
+    doubts = ["unsettled"] * (1 + both)
+    own = ["beyond-threshold"]
+    assert codes(found) == (doubts + own if verdict == "UNCLEAR" else own + doubts)
+    assert judged_again(found, 0.02).verdict == verdict
+    if verdict != "UNCLEAR":
+        assert judged_again(found, 0.9).verdict == "UNCLEAR", "of a larger threshold too little"
+
+
+@pytest.mark.parametrize(
     ("changes", "code"),
     [
         ({"conditions": ConditionsRecord(verdicts=("POWER-CAPPED",))}, "power-capped"),

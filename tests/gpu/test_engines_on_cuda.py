@@ -120,7 +120,9 @@ def test_a_gpu_that_does_not_exist_is_refused():
 @pytest.mark.shares_gpu
 def test_without_a_visible_gpu_the_cpu_is_taken_and_said(tiny, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    plan = RunPlan(model=tiny, measurement=QUICK, engines=(EngineSpec(engine="eager"),))
+    # All processors of a large host, busy with other tests, would take minutes.
+    spec = EngineSpec(engine="eager", options={"threads": 2})
+    plan = RunPlan(model=tiny, measurement=QUICK, engines=(spec,))
     events = list(run(plan, Control()))
     assert next(e for e in events if isinstance(e, RunStarted)).plan.engines[0].device == "cpu"
     (result,) = [e.result for e in events if isinstance(e, EngineFinished)]

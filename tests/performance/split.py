@@ -1,7 +1,8 @@
 """The split's compute time on a GPU against independent measurements of the same engine.
 
 PyTorch and ONNX Runtime run by our own backend under CUPTI, in a process of their own: the span of
-a request's kernels in the profiler's timeline, over what our events say of the same requests.
+a request's kernels in the profiler's timeline, over what our events say of the same requests. CUPTI
+delays the first kernel of a graph's replay, which the events include: at batch 256 that is little.
 TensorRT is compared with a bare loop, where no profiler is in its interpreter.
 """
 
@@ -19,7 +20,7 @@ from tests.performance.common import row
 from tests.performance.gpu import FILES, MODEL, bare, tool
 
 LIMIT = 0.02
-BATCHES = (1, 8)
+BATCHES = (1, 8, 256)
 BARE_ROUNDS = 3
 OPTIONS = {"eager": {"cuda_graph": True}, "onnxruntime": {}, "tensorrt": {}}
 

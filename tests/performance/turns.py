@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
+import pytest
 
 from engines import interleaving
 from engines.backends import cuda
@@ -33,12 +34,11 @@ GPU = (
 
 
 def main() -> None:
-    rewarm, interleaving.REWARM_S = interleaving.REWARM_S, 1e-9
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interleaving, "REWARM_S", 1e-9)
+        patch.setattr(interleaving, "REWARM_GPU_S", 1e-9)
         for specs in (CPU, GPU) if cuda.problem() is None else (CPU,):
             _report(specs)
-    finally:
-        interleaving.REWARM_S = rewarm
 
 
 def _report(specs: tuple[EngineSpec, ...]) -> None:

@@ -296,7 +296,7 @@ def test_markdown_for_a_pull_request_says_the_verdict_first(recorded: Any) -> No
     assert "| baseline |" in table[2]
     assert "| SLOWER |" in table[3]
     assert "**How measured**" in lines
-    how = "- by turns, 18 rounds of 0.5 s each in random order, a re-warm before each block"
+    how = "- by turns, 36 rounds of 0.25 s each in random order, a re-warm before each block"
     assert how in lines
     quiet, raw = recorded(2.0, 2.3, 2.02, drifts_by=0.0)
     pair = to_markdown(compare_profiles(quiet, quiet, raw, raw)).splitlines()

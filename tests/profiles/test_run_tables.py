@@ -182,6 +182,17 @@ def test_copies_as_long_as_the_computation_are_told() -> None:
     assert hints("onnxruntime", GRAPH, cuda_graph=True) == ()
 
 
+def test_onnx_runtime_is_told_of_nhwc_in_fp16_alone() -> None:
+    (hint,) = hints("onnxruntime", GRAPH, cuda_graph=True, prefer_nhwc=False)
+    assert "--set onnxruntime.prefer_nhwc=true" in hint
+    assert hints("onnxruntime", GRAPH, cuda_graph=True, prefer_nhwc=True) == ()
+    assert hints("tensorrt", GRAPH, cuda_graph=True) == ()
+    spec = EngineSpec(engine="onnxruntime", device="cuda", precision="fp32")
+    facts = {"cuda_graph": True, "prefer_nhwc": False}
+    result = EngineResult(label="x", spec=spec, status="ok", device=GRAPH, facts=facts)
+    assert split_hints(result) == (), "in FP32 it is slower"
+
+
 def test_hints_stand_below_the_table(run: Profile) -> None:
     text = " ".join(to_text(run, 120).split())
     assert "eager cuda fp16 b1: bound by its enqueue: a CUDA graph would remove up to 85%" in text

@@ -35,10 +35,14 @@ OPTIONS = (
     ),
     Option("seconds", "time to measure for, where that ends it", 10, minimum=1),
     Option(
-        "blocks", "blocks of each engine, by turns in random order", 18, minimum=6, maximum=1000
+        "blocks", "blocks of each engine, by turns in random order", 36, minimum=6, maximum=1000
     ),
     Option(
-        "block seconds", "how long a block is", "0.5", pattern=NUMBER, shape="seconds, such as 0.5"
+        "block seconds",
+        "how long a block is",
+        "0.25",
+        pattern=NUMBER,
+        shape="seconds, such as 0.5",
     ),
     Option(
         "same within %",

@@ -27,6 +27,9 @@ MEMORY = re.compile(
 # "Tactic Device request: 4097MB Available: 2048MB", "Requested size was 123 bytes",
 # "Requested amount of GPU memory (123 bytes) could not be allocated".
 TACTIC = re.compile(r"request: (\d+) ?MB Available: (\d+) ?MB", re.IGNORECASE)
+# A build of this model takes less; with less than this free, memory is what a user looks at first.
+LITTLE = 2 << 30
+FREE_THE_GPU = "free the GPU (nvidia-smi shows who holds it), or choose a smaller batch"
 REQUESTED = re.compile(r"Requested (?:size was |amount of GPU memory \()(\d+) bytes")
 
 
@@ -134,6 +137,11 @@ def _failed(trt: Any, options: dict[str, Any]) -> WorkerError:
     if options["workspace_mib"]:
         hint = f"workspace_mib is {options['workspace_mib']}: try more, or 0 for no limit"
     reason = RECORD.reason() or "no reason given"
+    free = _free_bytes()
+    # 8.6 may say nothing at all of memory that it was refused.
+    if free is not None and free < LITTLE:
+        reason = f"{reason}; only {size_text(free)} of the GPU's memory is free"
+        hint = FREE_THE_GPU
     return WorkerError(f"{versions.title(trt)} can't build the engine: {reason}", hint)
 
 
@@ -149,7 +157,7 @@ def out_of_memory(what: str, text: str) -> WorkerError:
     figures = f": {', '.join(parts)}" if parts else ""
     return WorkerError(
         f"{what} ran out of GPU memory{figures}",
-        hint="free the GPU (nvidia-smi shows who holds it), or choose a smaller batch",
+        hint=FREE_THE_GPU,
         kind="out-of-gpu-memory",
     )
 
@@ -161,10 +169,15 @@ def size_text(size: int) -> str:
 
 def _free() -> list[str]:
     """What is free, where a context is current to ask."""
+    free = _free_bytes()
+    return [] if free is None else [f"{size_text(free)} free"]
+
+
+def _free_bytes() -> int | None:
     try:
-        return [f"{size_text(cuda.memory()[0])} free"]
+        return cuda.memory()[0]
     except (OSError, cuda.CudaError):
-        return []
+        return None
 
 
 class Inspected:

@@ -19,9 +19,9 @@ LETTERS = "FEWIV"  # by severity: internal error, error, warning, info, verbose
 ERROR, WARNING, INFO = 1, 2, 3
 NODE = re.compile(r"While parsing node number (\d+) \[(\S+)(?: -> \"([^\"]*)\")?")
 ACTIVATION = re.compile(r"Total Activation Memory: (\d+)")
-# Words before an error's own: "[file.cpp::function::12] Error Code 4: Internal Error (" or
-# "IBuilder::buildSerializedNetwork: Error Code 4: ".
-PREFIX = re.compile(r"^(?:\[[^\]]*\] |\w+::\w+: )?(?:Error Code \d+: )?")
+# Words before an error's own: "4: [file.cpp::function::12] Error Code 4: Internal Error (" or
+# "IBuilder::buildSerializedNetwork: Error Code 4: ". 8.6 also logs the number alone.
+PREFIX = re.compile(r"^(?:\d+:(?: |$))?(?:\[[^\]]*\] |\w+::\w+: )?(?:Error Code \d+: )?")
 LONGEST = 200
 
 
