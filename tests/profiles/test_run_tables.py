@@ -136,8 +136,10 @@ def test_events_half_a_microsecond_apart_may_exceed_the_host(run: Profile, tmp_p
     assert read_profile(path).results[0].device == odd
 
 
-def hints(engine: str, device: DeviceRecord, **facts: Any) -> tuple[str, ...]:
-    spec = EngineSpec(engine=engine, device="cuda")
+def hints(
+    engine: str, device: DeviceRecord, precision: str = "fp32", **facts: Any
+) -> tuple[str, ...]:
+    spec = EngineSpec(engine=engine, device="cuda", precision=precision)
     return split_hints(EngineResult(label="x", spec=spec, status="ok", device=device, facts=facts))
 
 
@@ -183,14 +185,12 @@ def test_copies_as_long_as_the_computation_are_told() -> None:
 
 
 def test_onnx_runtime_is_told_of_nhwc_in_fp16_alone() -> None:
-    (hint,) = hints("onnxruntime", GRAPH, cuda_graph=True, prefer_nhwc=False)
+    nchw = {"cuda_graph": True, "prefer_nhwc": False}
+    (hint,) = hints("onnxruntime", GRAPH, "fp16", **nchw)
     assert "--set onnxruntime.prefer_nhwc=true" in hint
-    assert hints("onnxruntime", GRAPH, cuda_graph=True, prefer_nhwc=True) == ()
-    assert hints("tensorrt", GRAPH, cuda_graph=True) == ()
-    spec = EngineSpec(engine="onnxruntime", device="cuda", precision="fp32")
-    facts = {"cuda_graph": True, "prefer_nhwc": False}
-    result = EngineResult(label="x", spec=spec, status="ok", device=GRAPH, facts=facts)
-    assert split_hints(result) == (), "in FP32 it is slower"
+    assert hints("onnxruntime", GRAPH, "fp16", cuda_graph=True, prefer_nhwc=True) == ()
+    assert hints("onnxruntime", GRAPH, "tf32", **nchw) == (), "it is slower there"
+    assert hints("tensorrt", GRAPH, "fp16", cuda_graph=True) == ()
 
 
 def test_hints_stand_below_the_table(run: Profile) -> None:
