@@ -13,6 +13,7 @@ This module reads the file and knows its tables; what a table may say, its own r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,23 @@ def config_file() -> Path:
 def read() -> dict[str, Any]:
     """The tables of the file by name; empty where there is no file.
 
-    Raises FileError where it can't be read, is not TOML, or has a table that nobody knows.
+    It is read once, and again when it has changed; nobody may change what is returned. Raises
+    FileError where it can't be read, is not TOML, or has a table that nobody knows.
     """
     file = config_file()
     try:
-        with file.open("rb") as stream:
-            data = stream.read(LARGEST_BYTES + 1)
+        found = file.stat()
+        return _read(file, (found.st_mtime_ns, found.st_size, found.st_ino))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise FileError(f"can't read {file}: {error.strerror or error}") from error
+
+
+@lru_cache(maxsize=1)
+def _read(file: Path, _version: tuple[int, ...]) -> dict[str, Any]:
+    with file.open("rb") as stream:
+        data = stream.read(LARGEST_BYTES + 1)
     if len(data) > LARGEST_BYTES:
         raise FileError(f"{file} is larger than {LARGEST_BYTES} bytes: it is no configuration")
     document = _parsed(data, file)

@@ -23,6 +23,9 @@ import pyte
 # Asked by Textual at start; a terminal that supports synchronised output answers so.
 SYNC_QUERY, SYNC_ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
 
+# A line with a rate hands over what is due so often.
+PIECE_S = 0.05
+
 
 class Terminal:
     """Runs `command` in a terminal of `columns` x `rows` and keeps what it shows and sends.
@@ -33,6 +36,10 @@ class Terminal:
     `bytes_sent` counts what the program has written so far. Waiting is on the program's output,
     never on a clock alone. `raw` is all that was written, from the emulator's start on, sequences
     that draw nothing included.
+
+    With `rate` it takes that many bytes a second, as a slow line does; what was written lies in the
+    kernel's buffer until then, about 18 kB, and after that the program is held up. `stall` stops
+    taking any, as a terminal that is stopped or a line that is cut without a word.
     """
 
     def __init__(
@@ -44,7 +51,11 @@ class Terminal:
         environment: Mapping[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         until: bytes = b"",
+        rate: int = 0,
     ) -> None:
+        self._rate = rate
+        self._flows = threading.Event()
+        self._flows.set()
         self.bytes_sent = 0
         self.raw = bytearray()
         self._screen = pyte.Screen(columns, rows)
@@ -54,6 +65,7 @@ class Terminal:
         self._until, self._seen = until, b""
         self.found_after = self._found_at = 0.0
         self._master, slave = pty.openpty()
+        self._name = os.ttyname(slave)
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         settings = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self.began = time.monotonic()
@@ -153,6 +165,23 @@ class Terminal:
             return psutil.Process(self.process.pid).children(recursive=True)
         return []
 
+    def stall(self, *, full: bool = False) -> None:
+        """Take nothing more of what the program writes; keys still reach it.
+
+        With `full` not one byte more goes into the kernel's buffer either.
+        """
+        self._flows.clear()
+        if full:
+            slave = os.open(self._name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(slave, b" " * 64)
+            os.close(slave)
+
+    def flow(self) -> None:
+        """Take what the program writes again."""
+        self._flows.set()
+
     def hang_up(self) -> None:
         """Close the terminal, as a lost SSH connection does."""
         os.close(self._master)
@@ -174,18 +203,22 @@ class Terminal:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
+        self._flows.set()
         self._reader.join(5)
         if self._master >= 0:
             os.close(self._master)
 
     def _read(self) -> None:
+        # The end of what came before: a query may come in two pieces.
+        before = b""
         while True:
-            try:
-                data = os.read(self._master, 1 << 16)
-            except OSError:
-                data = b""
-            if SYNC_QUERY in data:
-                os.write(self._master, SYNC_ANSWER)
+            self._flows.wait()
+            data = self._take()
+            asked = (before + data).count(SYNC_QUERY)
+            before = (before + data)[-(len(SYNC_QUERY) - 1) :]
+            if asked:
+                with contextlib.suppress(OSError):
+                    os.write(self._master, SYNC_ANSWER * asked)
             with self._changed:
                 if not data:
                     self._closed = True
@@ -201,6 +234,17 @@ class Terminal:
                 self._stream.feed(self._seen)
                 self._seen, self._until = b"", b""
                 self._changed.notify_all()
+
+    def _take(self) -> bytes:
+        """What has come, at the line's rate; nothing at its end."""
+        size = 1 << 16
+        if self._rate and self.process.poll() is None:
+            time.sleep(PIECE_S)
+            size = max(1, round(self._rate * PIECE_S))
+        try:
+            return os.read(self._master, size)
+        except OSError:
+            return b""
 
 
 def _take_terminal() -> None:

@@ -20,6 +20,7 @@ from tui import background
 from tui.actions import bindings, check_keymap, to_textual
 from tui.building import BuildingApp
 from tui.controller import Controller, EventsArrived
+from tui.pace import LOCAL, Line
 from tui.palette_commands import ActionsProvider
 from tui.screens.bench import BenchScreen
 from tui.selection import NOT_CONFIGURED, Selection
@@ -52,7 +53,7 @@ class InferTuiApp(BuildingApp):
         *,
         plan: RunPlan | None = None,
         store: Store | None = None,
-        slow_line: bool = False,
+        line: Line = LOCAL,
         ascii_only: bool = False,
         keymap: Mapping[str, str] | None = None,
         memory: Memory | None = None,
@@ -70,7 +71,7 @@ class InferTuiApp(BuildingApp):
         self.max_latency_ms = self.plan.max_latency_ms
         self.selection = Selection(self.plan.engines, recalled.rows if recalled else ())
         self.controller = Controller(store, self._announce)
-        self.slow_line = slow_line
+        self.line = line
         self.ring = bell
         self.ascii_only = ascii_only
         self.keymap_in_use = check_keymap(keymap or {})
@@ -117,6 +118,7 @@ class InferTuiApp(BuildingApp):
 
     def on_mount(self) -> None:
         self.set_class(self.ascii_only, "-ascii")
+        self.set_class(self.line.slow, "-slow-line")
         self.set_keymap(to_textual(self.keymap_in_use))
         self.theme_changed_signal.subscribe(self, self._theme_changed)
         self.listen_to_signals()

@@ -80,7 +80,7 @@ def _app_options(root: argparse.ArgumentParser) -> None:
     )
     switch = argparse.BooleanOptionalAction
     group.add_argument(
-        "--slow-line", action=switch, help="draw as over SSH: fewer bytes, fewer frames"
+        "--slow-line", action=switch, help="for 1,200 bytes a second and up: plots move seldom"
     )
     group.add_argument("--ascii", action=switch, help="draw with ASCII characters only")
     group.add_argument("--mouse", action=switch, help="--no-mouse leaves it to the terminal")

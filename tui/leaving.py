@@ -10,9 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from textual.app import App
-
 from engines.errors import InferTuiError
+from tui.line import LineApp
 
 if TYPE_CHECKING:
     from engines.control import Control
@@ -26,7 +25,7 @@ GIVE_UP_AFTER_S = 3.0
 LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
-class LeavingApp(App[None]):
+class LeavingApp(LineApp):
     """An app that ends its run or build, keeps what was measured and leaves no child behind."""
 
     controller: Controller
@@ -162,5 +161,8 @@ class LeavingApp(App[None]):
             gc.enable()
             self._end_all_work()
             self._finished.set()
+            if self.line_driver is not None and self.line_driver.gave_up:
+                # What the terminal has not taken would be waited for at the end of the process.
+                os._exit(self.return_code or 0)
             if self._exit_note:
                 self.error_console.print(self._exit_note)

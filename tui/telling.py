@@ -29,7 +29,6 @@ class TellingApp(LeavingApp):
     def __init__(self) -> None:
         super().__init__()
         self.ring = False
-        self.slow_line = False
         self._title = ""
         # How the last work ended.
         self._outcome = ""
@@ -93,8 +92,7 @@ class TellingApp(LeavingApp):
 
     def copy(self, text: str, what: str, *, ending: str = ".txt") -> None:
         """Put `text` on the clipboard and in a file, and say so; `what` names it."""
-        limit = terminal.LARGEST_COPY_SLOW if self.slow_line else terminal.LARGEST_COPY
-        self.in_thread("copy", copy, text, what, ending, limit, self.post_message)
+        self.in_thread("copy", copy, text, what, ending, self.line.largest_copy, self.post_message)
 
     def on_copied(self, message: Copied) -> None:
         if message.sequence:

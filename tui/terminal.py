@@ -20,11 +20,6 @@ TITLE_CELLS = 80
 # Consoles and hardware terminals without a title; what they don't know they may print.
 NO_TITLE = ("dumb", "linux", "ansi", "cons25", "vt")
 
-# Terminals take OSC 52 up to limits of their own; 100,000 bytes of sequence, of which base64 is
-# four bytes for three, is what the scripts that are spread for it (hterm's osc52.sh) hold to.
-LARGEST_COPY = 74_994
-# Nothing else is drawn meanwhile: 7 s on a line of 1,200 bytes a second.
-LARGEST_COPY_SLOW = 6_000
 # GNU screen drops what is longer than its string buffer: 256 bytes up to 4.0.3, with four for the
 # envelope of each piece.
 SCREEN_PIECE = 256 - 4

@@ -13,6 +13,7 @@ import sys
 NAMES = (
     "start_up",
     "line",
+    "slow_line",
     "keys",
     "history",
     "million",

@@ -13,6 +13,7 @@ from tests.tui.app_support import EAGER, ORT, ScriptedRun, opened, plan_of, text
 from tui import background, telling, terminal
 from tui.app import InferTuiApp
 from tui.background import Copied
+from tui.pace import LARGEST_COPY
 from tui.screens.help import HelpScreen
 
 TEXT = "entry  p50 ms\neager  0.42 ±1 %\n"
@@ -71,7 +72,7 @@ def test_only_a_terminal_with_a_title_is_given_one(term: str, takes: bool) -> No
     assert terminal.takes_title({"TERM": term}) is takes
 
 
-def copied(text: str, limit: int = terminal.LARGEST_COPY) -> Copied:
+def copied(text: str, limit: int = LARGEST_COPY) -> Copied:
     found: list[Copied] = []
     background.copy(text, "it", ".txt", limit, found.append)
     (message,) = found
@@ -88,7 +89,7 @@ def test_a_copy_lies_in_a_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_too_large_goes_to_the_file_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TMUX", raising=False)
-    largest = "x" * terminal.LARGEST_COPY
+    largest = "x" * LARGEST_COPY
     assert len(copied(largest).sequence) <= 100_010
     message = copied(largest + "x")
     assert (message.taker, message.sequence) == ("", "")

@@ -12,6 +12,7 @@ from pathlib import Path
 from engines import paths
 from engines.errors import UsageError
 from tui.memory import Memory
+from tui.pace import LOCAL, SLOW, SSH, Line
 from tui.settings import SWITCHES, Settings, load
 
 
@@ -23,7 +24,7 @@ def main(arguments: argparse.Namespace) -> int:
 
         plan = read_plan(Path(arguments.plan))
     settings = with_arguments(load(), arguments)
-    slow = settings.slow_line or (arguments.slow_line is None and over_ssh(os.environ))
+    line = line_of(settings, arguments.slow_line, os.environ)
     prepare_environment(os.environ, arguments.theme)
     memory = Memory() if arguments.fresh else Memory.read()
     redirect_native_output(paths.ready(paths.state_folder() / "logs") / "app.log")
@@ -32,7 +33,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     app = InferTuiApp(
         plan=plan,
-        slow_line=slow,
+        line=line,
         ascii_only=settings.ascii,
         keymap=settings.keymap,
         memory=memory,
@@ -62,8 +63,16 @@ def check_terminal(environment: Mapping[str, str]) -> None:
         )
 
 
-def over_ssh(environment: Mapping[str, str]) -> bool:
-    return any(environment.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
+def line_of(settings: Settings, said: bool | None, environment: Mapping[str, str]) -> Line:
+    """How the terminal is reached: as the user says, otherwise as the environment tells.
+
+    `said` is what the command line says of a slow line, which `settings` have already.
+    """
+    if settings.slow_line:
+        return SLOW
+    if said is False:
+        return LOCAL
+    return SSH if any(environment.get(name) for name in ("SSH_CONNECTION", "SSH_TTY")) else LOCAL
 
 
 def prepare_environment(environment: MutableMapping[str, str], theme: str | None) -> None:

@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from tui.widgets.histogram import HistogramPanel
     from tui.widgets.latency import LatencyPanel
 
-# How often a run is drawn. A chart costs more than all numbers together, on the processor and on
-# the line: the two take turns, so that no tick draws both.
-TICK_S = 0.25
-CHART_EVERY_TICKS = 2
-CHART_EVERY_TICKS_SLOW = 4
-
 
 class BenchScreen(BenchActions):
     """The seven panels. It draws what the app's controller holds, and never more often than set."""
@@ -59,14 +53,14 @@ class BenchScreen(BenchActions):
     def compose(self) -> ComposeResult:
         self.model_panel = ModelPanel(self.infer.model)
         self.engines = EnginesPanel(self.infer.selection)
-        self.telemetry = TelemetryPanel(slow_line=self.infer.slow_line)
+        self.telemetry = TelemetryPanel(every_s=self.infer.line.telemetry_s)
         self.frame = layout.PanelLayout(self.model_panel, self.engines, self.telemetry)
         self.results = self.frame.results
         self.frame.zoom_to(self.infer.memory.remembered.zoomed if self.infer.memory else 0)
         yield self.frame
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(TICK_S, self._tick, pause=True)
+        self._timer = self.set_interval(self.infer.line.numbers_s, self._tick, pause=True)
         self.frame.focus_panel(self.frame.current)
         self.show_title()
 
@@ -141,7 +135,14 @@ class BenchScreen(BenchActions):
         self.refresh_bindings()
 
     def _tick(self) -> None:
-        """Draw what is due. Clocks move each second, the rest only with the run's revision."""
+        """Draw what is due. Clocks move each second, the rest only with the run's revision.
+
+        A plot costs more than all numbers together, on the processor and on the line: the two take
+        turns, so that no tick draws both. How often they come depends on the line.
+        """
+        if self.infer.line_behind:
+            # What is drawn when the terminal has caught up is newer.
+            return
         self._ticks += 1
         self.infer.tell_terminal()
         if not self.is_current:
@@ -153,8 +154,8 @@ class BenchScreen(BenchActions):
         if self._behind("numbers"):
             self._show_numbers()
             self.engines.show_states(self._engine_states())
-        slow = self.infer.slow_line
-        every = CHART_EVERY_TICKS_SLOW if slow else CHART_EVERY_TICKS
+        line = self.infer.line
+        every = round(line.plots_s / line.numbers_s)
         turn = self._ticks % every
         # A plot of many engines takes long: a key that came meanwhile goes first.
         if turn == 0 and self._behind("latency"):

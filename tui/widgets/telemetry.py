@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from engines.gpus import GpuSample
     from engines.machine import Telemetry, TelemetrySample
 
-EVERY_S = 1.0
-EVERY_S_SLOW = 2.0
 TREND_CELLS = 16
 # From this height on, each figure has a line of its own.
 LEAST_TALL_HEIGHT = 8
@@ -38,9 +36,9 @@ class TelemetryPanel(RowsView):
 
     HELP = "Sampled once a second while a run or a build goes, or while this panel has the focus."
 
-    def __init__(self, *, slow_line: bool) -> None:
+    def __init__(self, *, every_s: float) -> None:
         super().__init__(id="telemetry")
-        self._every_s = EVERY_S_SLOW if slow_line else EVERY_S
+        self._every_s = every_s
         self._source: Telemetry | None = None
         self._timer: Timer | None = None
         self._run_goes = False
