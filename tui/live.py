@@ -118,6 +118,8 @@ class LiveEntry:
     latest: tuple[LatestSeries, ...] = field(
         default_factory=lambda: tuple(LatestSeries(one, SERIES_COLUMNS) for one in LAST_S)
     )
+    # Live ones that were asked for, until there are more samples.
+    _percentiles: dict[float, float] = field(default_factory=dict)
 
     @property
     def disturbed(self) -> tuple[tuple[float, float], ...]:
@@ -144,7 +146,9 @@ class LiveEntry:
             return found.value_ms if found else None
         if self.n < _needed(percentile):
             return None
-        return float(self.histogram.quantile(percentile / 100.0))
+        if percentile not in self._percentiles:
+            self._percentiles[percentile] = float(self.histogram.quantile(percentile / 100.0))
+        return self._percentiles[percentile]
 
     @property
     def p50_ms(self) -> float | None:
@@ -185,6 +189,7 @@ class LiveEntry:
         if measured:
             self.histogram.add(latencies_ms)
             self.n += len(latencies_ms)
+            self._percentiles.clear()
 
     def finish(self, result: EngineResult) -> None:
         self.result = result

@@ -20,8 +20,8 @@ class Line:
     asked for is not held back by it. `numbers_s` and `plots_s` are seconds between two drawings of
     the figures and of one plot, `telemetry_s` between two readings. On a `slow` one nothing
     is shaded under a dialog, and a panel's lines don't tell whether it has the keys: to send them
-    again takes seconds. `largest_copy` is the longest text for the clipboard, in bytes: nothing else
-    is drawn while one is sent.
+    again takes seconds. `largest_copy` is the longest text for the clipboard, in bytes: nothing
+    else is drawn while one is sent.
     """
 
     bytes_per_s: int | None

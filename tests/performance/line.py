@@ -35,13 +35,13 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def measure(
-    environment: dict[str, str], plan: Path, keys: tuple[str, ...]
+    environment: dict[str, str], plan: Path, keys: tuple[str, ...], options: tuple[str, ...] = ()
 ) -> tuple[float, float, float]:
     """Bytes per second and share of a core while a run goes; bytes in as long a time idle.
 
     `keys` are pressed when it measures.
     """
-    with Terminal([*COMMAND, "--plan", str(plan)], environment=environment) as terminal:
+    with Terminal([*COMMAND, *options, "--plan", str(plan)], environment=environment) as terminal:
         terminal.wait_for("1 to run", 60)
         terminal.wait_for("ready", 60)
         terminal.quiet_for(3.0)
@@ -61,12 +61,14 @@ def main() -> None:
     with own_folders() as folders, tempfile.TemporaryDirectory() as folder:
         plan = Path(folder) / "plan.toml"
         plan.write_text(PLAN)
-        for name, extra, keys, most_bytes, most_cpu in (
-            ("as under SSH", SSH, (), 12, 15),
-            ("as under SSH, zoomed in, percentile curve", SSH, ZOOMED, 12, 15),
-            ("locally", {}, (), 40, 30),
+        for name, extra, keys, options, most_bytes, most_cpu in (
+            ("as under SSH", SSH, (), (), 8, 15),
+            ("as under SSH, zoomed in, percentile curve", SSH, ZOOMED, (), 8, 15),
+            ("--slow-line", {}, (), ("--slow-line",), 1, 15),
+            ("--slow-line, zoomed in, percentile curve", {}, ZOOMED, ("--slow-line",), 1, 15),
+            ("locally", {}, (), (), 40, 30),
         ):
-            rate, cpu, idle = measure({**folders, **extra}, plan, keys)
+            rate, cpu, idle = measure({**folders, **extra}, plan, keys, options)
             row(
                 f"bytes a second while a run goes, {name}",
                 f"{rate / 1000:.1f} kB/s",

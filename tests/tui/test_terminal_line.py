@@ -14,7 +14,7 @@ SSH = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
 
 
 def test_nothing_piles_up_before_a_line_that_is_stuck(open_app: Open) -> None:  # noqa: F811
-    terminal = open_app("seconds = 3.0", environment=SSH)
+    terminal = open_app("seconds = 1.0", environment=SSH)
     terminal.wait_for("2 to run", 60)
     terminal.press("r")
     terminal.wait_for("measuring", 60)
@@ -22,7 +22,8 @@ def test_nothing_piles_up_before_a_line_that_is_stuck(open_app: Open) -> None:  
     terminal.stall()
     # The first engine is measured to its end though nobody sees it.
     _, left = psutil.wait_procs(workers, 60)
-    assert workers and not left
+    assert workers
+    assert not left
     # What lies before the line now is all that the app has sent meanwhile.
     terminal.process.send_signal(signal.SIGSTOP)
     terminal.flow()
@@ -45,7 +46,8 @@ def test_leaving_ends_the_children_though_the_terminal_takes_nothing(
     terminal.stall(full=True)
     terminal.press(*"jkjkjkjkjkjkjkjkjkjkjkjkjkjkjkjkjkjkjkjk", "q", "q")
     _, left = psutil.wait_procs(children, 3.0)
-    assert children and not left
+    assert children
+    assert not left
     assert terminal.wait_closed(10) == 0
     assert len(Store().list()) == 1, "what was measured is kept"
 
@@ -60,7 +62,8 @@ def test_a_signal_ends_it_though_the_terminal_takes_nothing(open_app: Open) -> N
     terminal.press(*"jk" * 40)
     terminal.process.send_signal(signal.SIGTERM)
     _, left = psutil.wait_procs(children, 3.0)
-    assert children and not left
+    assert children
+    assert not left
     assert terminal.wait_closed(10) == 128 + signal.SIGTERM
     assert len(Store().list()) == 1
 

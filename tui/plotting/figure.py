@@ -119,7 +119,12 @@ class Figure:
             return
         brush = self._plotext.marker(marker, self._plotext.pixel(color))
         xs, ys = [point[0] for point in points], [point[1] for point in points]
-        signal = self._figure.signal(xs, ys, marker=brush)
+        # As `figure.signal` makes one, but all points share one brush: plotext would copy it for
+        # each of them and then look for other colours in the copies, half of what a plot takes.
+        signal = type(self._figure.signal([], [], marker=brush))(len(points))
+        signal._append_points(xs, ys, [brush] * len(points))
+        signal._set_marker(brush)._set_xside(0)._set_yside(0)
+        signal._get_unique_pixels = list
         if bars:
             for index in range(1, len(points), 2):
                 signal.line(index)
