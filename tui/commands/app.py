@@ -15,6 +15,8 @@ from tui.memory import Memory
 from tui.pace import LOCAL, SLOW, SSH, Line
 from tui.settings import SWITCHES, Settings, load
 
+FRAMES_PER_S = "240"
+
 
 def main(arguments: argparse.Namespace) -> int:
     check_terminal(os.environ)
@@ -78,14 +80,15 @@ def line_of(settings: Settings, said: bool | None, environment: Mapping[str, str
 def prepare_environment(environment: MutableMapping[str, str], theme: str | None) -> None:
     """Set what Textual reads at import. What the user has set stays.
 
-    Not TEXTUAL_FPS: what moves by itself has rates of its own, and a key should not wait for a
-    frame.
+    TEXTUAL_FPS: after a key Textual waits for up to two frames' times, 33 ms of the 50 that a key
+    may take. What moves by itself has rates of its own, far lower.
     Not COLUMNS and LINES: where they are exported they hold the size that some terminal had once,
     and Textual would believe them rather than this one, also after a resize.
     """
     for name in ("COLUMNS", "LINES"):
         environment.pop(name, None)
     environment.setdefault("TEXTUAL_ANIMATIONS", "none")
+    environment.setdefault("TEXTUAL_FPS", FRAMES_PER_S)
     if environment.get("NO_COLOR"):
         # Any other theme is turned into 24-bit greys, which a 16-colour terminal shows as black.
         environment["TEXTUAL_THEME"] = "ansi-dark"
