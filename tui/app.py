@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # A thread of Textual's writes the first frame. Imports begin when it has: they would hold the GIL,
 # and the frame would come a tenth of a second later.
 FIRST_FRAME_OUT_S = 0.1
+# Of the collector's second generation, ten times Python's own.
+FULL_COLLECTION_AFTER = 100
 STYLES = Path(__file__).parent / "styles"
 
 
@@ -140,6 +142,10 @@ class InferTuiApp(BuildingApp):
                         self.post_message)  # fmt: skip
         await self.bench.mount_plots()
         await self.bench.telemetry.begin()
+        # The same of what the plots have imported. A full collection takes 30 ms of a key's time:
+        # they become rarer.
+        gc.freeze()
+        gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_AFTER)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A fault in a thread is shown, and never ends the app."""
@@ -154,6 +160,11 @@ class InferTuiApp(BuildingApp):
         self.bench.engines.rebuild()
         if message.availability.ready or message.availability.able_to_build:
             self.look_at_files()
+
+    def on_engines_expected(self, message: background.EnginesExpected) -> None:
+        if not self.closed:
+            self.selection.expect(message.answers)
+            self.bench.engines.rebuild()
 
     def on_config_refused(self, message: background.ConfigRefused) -> None:
         self.notify(message.reason, title="Your interpreters are not known", severity="error",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from profiles.several import SeveralComparison, Side
     from profiles.within import RunVerdicts
     from tui.controller import Controller
+    from tui.last_answers import Answer
     from tui.live import LiveRun
 
     Latencies = Mapping[tuple[int, int], LatencyHistogram]
@@ -36,6 +37,13 @@ class EngineAnswered(Message):
     """Whether one engine can run here."""
 
     availability: Availability
+
+
+@dataclass
+class EnginesExpected(Message):
+    """What the engines answered at the last start, while they are asked again."""
+
+    answers: tuple[Answer, ...]
 
 
 @dataclass
@@ -98,10 +106,14 @@ class Problem(Message):
 
 
 def ask_engines(control: Control, post: Post) -> None:
-    """Ask every engine whether it can run, and post each answer.
+    """Ask every engine whether it can run, and post each answer; before, what it was last time.
 
     Where the user's environments can't be read, the app's own interpreter is asked all the same.
     """
+    from tui import last_answers
+
+    if expected := last_answers.read():
+        post(EnginesExpected(expected))
     from engines.probing import every_question, probe
 
     try:
@@ -109,8 +121,10 @@ def ask_engines(control: Control, post: Post) -> None:
     except InferTuiError as error:
         post(ConfigRefused(str(error)))
         questions = every_question(named=())
+    answers: list[Availability] = []
     try:
         for availability in probe(questions, control):
+            answers.append(availability)
             post(EngineAnswered(availability))
     except Cancelled:
         return
@@ -118,6 +132,7 @@ def ask_engines(control: Control, post: Post) -> None:
         post(ProbeEnded(str(error)))
         return
     post(ProbeEnded())
+    last_answers.write(answers)
 
 
 def states_of(model: ModelSpec, question: FilesQuestion, input_seed: int) -> tuple[BuildState, ...]:

@@ -13,6 +13,7 @@ from engines.registry import Availability, Engine, Readiness, find, pending
 
 if TYPE_CHECKING:
     from engines.building import BuildState
+    from tui.last_answers import Answer
     from tui.memory import RowKey, RowMemory
 
 Values = Mapping[str, OptionValue]
@@ -26,7 +27,8 @@ class Choice:
 
     `given` holds the entries of a plan exactly as they were written, until the user changes one.
     `files` says of each entry's engine file whether it is kept; None until that is known, and for
-    engines that need none. `recalled` is what the user left the row as in an earlier session.
+    engines that need none. `recalled` is what the user left the row as in an earlier session,
+    `expected` what it answered at the last start, which says nothing of now.
     """
 
     engine: Engine
@@ -39,6 +41,7 @@ class Choice:
     given: tuple[EngineSpec, ...] = ()
     files: tuple[BuildState, ...] | None = None
     recalled: RowMemory | None = None
+    expected: Answer | None = None
 
     @property
     def device(self) -> Device:
@@ -281,6 +284,12 @@ class Selection:
         else:
             self._select_best(choice.engine)
         self.choices = [one for one in self._rows if not self._stands_back(one)]
+
+    def expect(self, answers: Sequence[Answer]) -> None:
+        """Take in what was answered at the last start, for rows that have not answered yet."""
+        by_key = {(one.engine, one.device, one.environment): one for one in answers}
+        for choice in self._rows:
+            choice.expected = by_key.get(choice.key)
 
     def give_up(self, reason: str) -> None:
         """Those that have not answered never will."""

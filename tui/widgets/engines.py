@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # A state is a glyph and a word, so that it reads without colour.
 CHECKING: Piece = ("… checking", "muted")
+# Still checking, and what the last start found: it may have changed.
+READY_BEFORE: Piece = ("… was ready", "muted")
+UNAVAILABLE_BEFORE: Piece = ("… was not", "muted")
 READY: Piece = ("✓ ready", "good")
 NEEDS_BUILD: Piece = ("▲ needs a build", "warn")
 STALE: Piece = ("▲ stale", "warn")
@@ -103,7 +106,9 @@ class EnginesPanel(RowsView):
         if choice.availability.readiness == "unavailable":
             return _why_not(choice, width)
         if choice.availability.readiness == "checking":
-            lines = wrapped("asking its interpreter whether it can run", width, "muted")
+            before = "; shown is the last start" if choice.expected else ""
+            text = f"asking its interpreter whether it can run{before}"
+            lines = wrapped(text, width, "muted")
         else:
             first = _not_built(choice, width) or row((shortened(_versions(choice), width), "muted"))
             lines = [first, _settings(choice, width)]
@@ -125,7 +130,9 @@ def _cells(choice: Choice) -> tuple[str, str, str, str]:
 def _readiness(choice: Choice) -> Piece:
     readiness = choice.availability.readiness
     if readiness == "checking":
-        return CHECKING
+        if choice.expected is None:
+            return CHECKING
+        return READY_BEFORE if choice.expected.ready else UNAVAILABLE_BEFORE
     if readiness == "unavailable":
         return BUILT if choice.files and _built(choice) == len(choice.files) else UNAVAILABLE
     return _file_state(choice) if choice.engine.needs_build else READY
