@@ -48,7 +48,7 @@ def test_leaving_ends_the_children_though_the_terminal_takes_nothing(
     _, left = psutil.wait_procs(children, 3.0)
     assert children
     assert not left
-    assert terminal.wait_closed(10) == 0
+    assert terminal.wait_closed(30) == 0
     assert len(Store().list()) == 1, "what was measured is kept"
 
 
@@ -64,7 +64,7 @@ def test_a_signal_ends_it_though_the_terminal_takes_nothing(open_app: Open) -> N
     _, left = psutil.wait_procs(children, 3.0)
     assert children
     assert not left
-    assert terminal.wait_closed(10) == 128 + signal.SIGTERM
+    assert terminal.wait_closed(30) == 128 + signal.SIGTERM
     assert len(Store().list()) == 1
 
 
