@@ -16,7 +16,7 @@ run:
 
 test:
 	@tools/setup.sh test
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-gpu:
 	@tools/setup.sh test

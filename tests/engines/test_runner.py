@@ -297,4 +297,6 @@ def test_a_warm_up_that_ends_before_its_limit_has_settled(tiny):
         measurement=Measurement(iterations=10, warmup_max_seconds=8.0),
     )
     for result in results(list(run(plan, Control()))).values():
-        assert result.warm_up.settled == (result.warm_up.seconds < 7.5), result.warm_up
+        ended = result.warm_up
+        assert ended.settled == ended.reason.startswith("settled after"), ended
+        assert ended.settled or ended.seconds > 7.9, ended
