@@ -14,7 +14,7 @@ from tui import actions
 from tui.app import InferTuiApp
 from tui.dialogs import again, choose, confirm, form, measurement, message
 from tui.keys import shown_key
-from tui.screens import bench, compare, frontier, help, history, layers, model  # noqa: A004
+from tui.screens import bench, compare, frontier, graph, help, history, layers, model  # noqa: A004
 from tui.widgets import panel
 
 HOMES = {
@@ -27,6 +27,7 @@ HOMES = {
     "list": panel.RowsView,
     "page": model.ModelScreen,
     "model": model.ModelScreen,
+    "graph": graph.GraphScreen,
     "layers": layers.LayersScreen,
     "profiles": history.HistoryScreen,
     "chooser": history.HistoryScreen,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.plan import ARTICLE_ITERATIONS, Measurement, Precision
@@ -349,22 +348,7 @@ class BenchActions(InferScreen):
         self.app.push_screen(ModelScreen(facts))
 
     def action_graph(self) -> None:
-        from engines.model import draw_graph
-        from tui.dialogs.path import PathDialog
-
-        model = self.infer.model
-
-        def draw(path: Path) -> str:
-            drawn = draw_graph(model, path)
-            return f"{drawn.path}\n{drawn.note}".strip()
-
-        def tell(answer: str | None) -> None:
-            if answer is not None:
-                self.notify(answer, title="Graph written", markup=False, timeout=10)
-
-        proposed = Path.cwd() / f"{model.name}.svg"
-        note = "The ending says what is drawn: .svg, .png or .dot."
-        self.app.push_screen(PathDialog("Draw the model's graph", note, proposed, draw), tell)
+        self.infer.draw_graph()
 
     def action_log(self) -> None:
         from tui.screens.log import LogScreen
