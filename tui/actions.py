@@ -6,6 +6,7 @@ the user's keymap is checked against it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -88,6 +89,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("leave", "Leave?", ("dialog",)),
     Scope("again", "Run again?", ("dialog",)),
 )
+
+_TOLD = re.compile(r"\{([a-z0-9_.]+)\}")
 
 ACTIONS: tuple[Action, ...] = (
     # Everywhere
@@ -326,6 +329,18 @@ def to_textual(keymap: Mapping[str, str]) -> dict[str, str]:
 def first_key(action: Action, keymap: Mapping[str, str]) -> str:
     """The key of `action` to tell a reader: the first in force; empty where it has none."""
     return next(map(shown_key, keys_of(action, keymap)), "")
+
+
+def told(text: str, keymap: Mapping[str, str]) -> str:
+    """`text` with the key in force in place of each "{id}" of an action, such as "{bench.run}".
+
+    The palette is the way to an action that has no key.
+    """
+    return _TOLD.sub(lambda found: _key_to_tell(found[1], keymap), text)
+
+
+def _key_to_tell(action_id: str, keymap: Mapping[str, str]) -> str:
+    return first_key(find(action_id), keymap) or first_key(find("app.palette"), keymap)
 
 
 def bindings(*scopes: str) -> list[BindingType]:

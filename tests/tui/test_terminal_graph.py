@@ -15,6 +15,7 @@ from tests.pictures import Kitty, sixels
 from tests.terminal import Terminal
 from tests.tui.test_pictures import drawn
 from tests.tui.test_terminal_run import COMMAND
+from tui import actions
 from tui.pictures.asking import (
     ATTRIBUTES_QUESTION,
     CELL_QUESTION,
@@ -157,6 +158,23 @@ def test_sixel_shows_the_graph(picture: Path) -> None:
         terminal.wait_for("the graph's path")
         assert "mobilenetv2.svg" in Path(os.environ["XDG_STATE_HOME"],
                                          "infer-tui", "copied.txt").read_text()  # fmt: skip
+
+
+def test_every_key_of_the_graph_does_something(picture: Path) -> None:
+    with Opened(AS_KITTY, picture, columns=80, rows=24) as terminal:
+        terminal.draw()
+        terminal.wait_sent(rb"a=p,i=\d+")
+        # In full size, with more on both sides; each of them shows another part or another size.
+        walked = ("right", "left", "l", "h", "z")
+        names = {"right": "\x1b[C", "left": "\x1b[D"}
+        for key in walked:
+            sent = bytes(terminal.raw).count(b"a=p,i=")
+            terminal.press(names.get(key, key))
+            terminal.wait_sent(rb"(?s)(?:a=p,i=.*?){%d}" % (sent + 1))
+        terminal.wait_for("whole width")
+    # What agrees to a large picture is pressed with one.
+    keys = {key for one in actions.of("graph") for key in one.keys.split(",")}
+    assert keys == {*walked, "enter"}
 
 
 @pytest.mark.parametrize(
