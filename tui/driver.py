@@ -11,6 +11,7 @@ from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver
 from textual.message import Message
 
+from tui.line import LineDriver
 from tui.pictures.asking import Ability, Listener
 
 # A terminal sends an answer whole; a network may cut it. Escape alone is held no longer than
@@ -54,7 +55,7 @@ class ListeningParser(XTermParser):
         yield from super().tick()
 
 
-class ListeningDriver(linux_driver.LinuxDriver):
+class ListeningDriver(LineDriver):
     """Reads keys; once something is asked, answers too."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

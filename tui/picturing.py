@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.line import LineDriver
 from tui.pictures.asking import Ability, question
 from tui.telling import TellingApp
 
@@ -48,10 +49,8 @@ class PicturingApp(TellingApp):
         raise NotImplementedError
 
     def get_driver_class(self) -> type[Driver]:
-        from textual.drivers.linux_driver import LinuxDriver
-
         found = super().get_driver_class()
-        if found is LinuxDriver:
+        if found is LineDriver:
             from tui.driver import ListeningDriver
 
             return ListeningDriver
@@ -80,6 +79,11 @@ class PicturingApp(TellingApp):
             ability = Ability(why_not=NO_CELL)
         self._ability = replace(ability, cell=cell if all(cell) else USUAL_CELL)
         self._known.set()
+
+    def paint_anew(self) -> None:
+        """Write every cell again: sixels stand until something is written over them."""
+        if (driver := self.line_driver) is not None:
+            driver.repaint()
 
     async def picture_ability(self) -> Ability:
         """What the terminal has answered; waits a moment for the answer."""

@@ -129,11 +129,11 @@ def test_kitty_shows_the_graph_scrolls_it_for_little_and_forgets_it(picture: Pat
         terminal.press("\x1b")
         terminal.wait_for("2 Engines")
         terminal.wait_for("space select")
-        over = Kitty().read(bytes(terminal.raw))
-        assert not over.shown
-        assert not over.pictures, "nothing is left in the terminal's memory"
         terminal.press("q")
         assert terminal.wait_closed() == 0
+        over = Kitty().read(terminal.wait_sent(rb"\x1b\[\?1049l"))
+        assert not over.shown
+        assert not over.pictures, "nothing is left in the terminal's memory"
 
 
 def test_sixel_shows_the_graph(picture: Path) -> None:

@@ -57,7 +57,7 @@ class GraphScreen(Page):
         self._fit_width = 0
 
     def make_rows(self) -> Widget:
-        return PictureView(self.ability, self.infer.tell)
+        return PictureView(self.ability, self.infer)
 
     @property
     def view(self) -> PictureView:
@@ -124,7 +124,7 @@ class GraphScreen(Page):
         """Show it; what is large is asked for first."""
         view = self.view
         view.show_picture(scaled, at)
-        limit = ASKS_OVER_SLOW if self.infer.slow_line else ASKS_OVER
+        limit = ASKS_OVER_SLOW if self.infer.line.slow else ASKS_OVER
         if not self._agreed and (cost := view.cost()) > limit:
             self._waiting = (scaled, at)
             view.say([

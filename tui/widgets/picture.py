@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from textual import events
@@ -20,6 +19,8 @@ from tui.widgets.panel import Row, RowsView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from tui.picturing import PicturingApp
 
 # A step sideways, in cells.
 PAN = 8
@@ -43,9 +44,10 @@ class PictureView(RowsView):
     class Moved(Message):
         """Another part of the picture is in sight."""
 
-    def __init__(self, ability: Ability, write: Callable[[str], None]) -> None:
+    def __init__(self, ability: Ability, app: PicturingApp) -> None:
         super().__init__(classes="page")
-        self.ability, self._write = ability, write
+        self.ability, self._terminal = ability, app
+        self._sixels = False
         self.picture: Scaled | None = None
         # Kitty's pictures are known by numbers that all programs in its window share.
         self._first_number = random.randrange(1 << 16, 1 << 31)  # noqa: S311
@@ -181,10 +183,15 @@ class PictureView(RowsView):
         self._asked = False
         if not self.is_attached or self.app.screen is not self.screen:
             return
+        if self._terminal.line_behind:
+            # The cells that the picture goes over are still on their way.
+            self._draw_soon()
+            return
         if self.picture is None or self._toasts or not self.place.area:
             self._hide()
         elif self.ability.protocol == "sixel":
             x, y = self.place.offset
+            self._sixels = True
             self._write(f"\x1b7\x1b[{y + 1};{x + 1}H{self.picture.sixels(*self.in_sight)}\x1b8")
         else:
             self._place()
@@ -225,13 +232,20 @@ class PictureView(RowsView):
         if self._shown:
             self._write("".join(kitty.hide(self._first_number + one) for one in self._shown))
             self._shown = set()
+        if self._sixels:
+            self._sixels = False
+            self._terminal.paint_anew()
+
+    def _write(self, sequence: str) -> None:
+        self._terminal.tell(sequence)
 
     def take_away(self) -> None:
-        """Something else comes over the picture. Sixels go where it is written."""
+        """Something else comes over the picture."""
         self._hide()
 
     def _forget(self) -> None:
         """Have the terminal drop all of the picture; the numbers of another scale are others."""
+        self._hide()
         if self._known:
             self._write("".join(kitty.forget(self._first_number + one) for one in self._known))
         if self.picture is not None:
