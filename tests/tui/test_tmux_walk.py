@@ -22,7 +22,7 @@ LEAVING = """
 wait . to run
 wait . -checking
 bench.run r x stop
-wait . ▶
+wait . measuring
 app.quit q Leave?
 """
 # Each of the keys that leave ends a walk of its own. The graph's are walked where pictures are
