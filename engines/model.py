@@ -50,10 +50,14 @@ class ModelFacts(Record, frozen=True, kw_only=True):
 
 
 class GraphDrawn(NamedTuple):
-    """The file that was written, and what to do to get a picture where only DOT could be had."""
+    """The file that was written, and what to do to get a picture where only DOT could be had.
+
+    `picture` is the PNG file that was asked for beside it, if there is Graphviz.
+    """
 
     path: Path
     note: str
+    picture: Path | None = None
 
 
 def describe(model: ModelSpec, control: Control | None = None) -> ModelFacts:
@@ -104,17 +108,24 @@ def facts_of(model: ModelSpec, weights: Artifact, summary: Artifact) -> ModelFac
         ) from error
 
 
-def draw_graph(model: ModelSpec, path: Path, control: Control | None = None) -> GraphDrawn:
-    """Draw the model's graph to `path` (.png, .svg, .dot). UsageError where that can't be done."""
+def draw_graph(
+    model: ModelSpec, path: Path, control: Control | None = None, picture: Path | None = None
+) -> GraphDrawn:
+    """Draw the model's graph to `path` (.png, .svg, .dot), and as PNG to `picture` where given.
+
+    UsageError where that can't be done.
+    """
     with _preparation("graph", control) as preparation:
         drawn = finish(
             preparation.ask(
                 "graph",
                 model=msgspec.to_builtins(msgspec.structs.replace(model, weights="")),
                 path=str(path.expanduser().absolute()),
+                picture=str(picture) if picture else None,
             )
         )
-        return GraphDrawn(Path(drawn["path"]), drawn["note"])
+        beside = Path(drawn["picture"]) if drawn["picture"] else None
+        return GraphDrawn(Path(drawn["path"]), drawn["note"], beside)
 
 
 def export(model: ModelSpec, path: Path, control: Control | None = None) -> Path:

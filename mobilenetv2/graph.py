@@ -51,19 +51,24 @@ class GraphFile:
     nodes: int
     edges: int
     note: str = ""  # how to get the picture, where only the DOT text could be written
+    picture: Path | None = None  # the PNG file that was asked for beside, where it could be made
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields as JSON-able values."""
-        return {**asdict(self), "path": str(self.path)}
+        picture = str(self.picture) if self.picture else None
+        return {**asdict(self), "path": str(self.path), "picture": picture}
 
 
-def draw_graph(model: MobileNetV2, path: str | Path, batch: int = 1) -> GraphFile:
+def draw_graph(
+    model: MobileNetV2, path: str | Path, batch: int = 1, picture: str | Path | None = None
+) -> GraphFile:
     """Draw the autograd graph of a forward pass in evaluation mode and write it to ``path``.
 
     Operations are grey, parameters blue with name and shape, the output green. The ending of
     ``path`` chooses the format: ``.svg``, ``.png``, or ``.dot`` / ``.gv`` for Graphviz' own text.
     Without the ``dot`` program a picture cannot be laid out: its DOT text is then written beside
-    ``path``, and the result's ``note`` says how to draw it. The model itself is left as it is.
+    ``path``, and the result's ``note`` says how to draw it. ``picture`` is where a PNG file of the
+    same graph is written as well, if there is ``dot``. The model itself is left as it is.
 
     Raises:
         GraphError: unknown ending, folder not writable, torchviz missing, or ``dot`` failed.
@@ -77,13 +82,15 @@ def draw_graph(model: MobileNetV2, path: str | Path, batch: int = 1) -> GraphFil
         )
     graph, nodes, edges = _trace(model, batch)
     text = graph.source.encode()
-    if wanted == "dot":
-        _write(path, text)
-        return GraphFile(path, "dot", nodes, edges)
-    picture = _lay_out(graph, wanted)
-    if picture is not None:
-        _write(path, picture)
-        return GraphFile(path, wanted, nodes, edges)
+    png = _lay_out(graph, "png") if picture is not None or wanted == "png" else None
+    drawn = text if wanted == "dot" else png if wanted == "png" else _lay_out(graph, wanted)
+    beside = None
+    if picture is not None and png is not None:
+        beside = Path(picture)
+        _write(beside, png)
+    if drawn is not None:
+        _write(path, drawn)
+        return GraphFile(path, wanted, nodes, edges, picture=beside)
     dot_path = path.with_suffix(".dot")
     _write(dot_path, text)
     note = (

@@ -22,6 +22,9 @@ import pyte
 
 # Asked by Textual at start; a terminal that supports synchronised output answers so.
 SYNC_QUERY, SYNC_ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
+# Pictures and what wraps them: APC and DCS, of which the emulator knows nothing.
+PICTURE = re.compile(rb"\x1b[_P].*?\x1b\\", re.DOTALL)
+BEGUN_PICTURE = re.compile(rb"\x1b(?:[_P].*)?\Z", re.DOTALL)
 
 # A line with a rate hands over what is due so often.
 PIECE_S = 0.05
@@ -32,6 +35,7 @@ class Terminal:
 
     With `until` the emulator rests until those bytes have come, `found_after` seconds after the
     start: it reads more slowly than a program draws, and a full pty holds the program up.
+    `answers` are what the terminal answers to queries, beside the one that every test's does.
 
     `bytes_sent` counts what the program has written so far. Waiting is on the program's output,
     never on a clock alone. `raw` is all that was written, from the emulator's start on, sequences
@@ -52,11 +56,14 @@ class Terminal:
         cwd: str | os.PathLike[str] | None = None,
         until: bytes = b"",
         rate: int = 0,
+        answers: Mapping[bytes, bytes] | None = None,
     ) -> None:
         self._rate = rate
         self._flows = threading.Event()
         self._flows.set()
         self.bytes_sent = 0
+        self._answers = {SYNC_QUERY: SYNC_ANSWER, **(answers or {})}
+        self._held = b""
         self.raw = bytearray()
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
@@ -214,11 +221,7 @@ class Terminal:
         while True:
             self._flows.wait()
             data = self._take()
-            asked = (before + data).count(SYNC_QUERY)
-            before = (before + data)[-(len(SYNC_QUERY) - 1) :]
-            if asked:
-                with contextlib.suppress(OSError):
-                    os.write(self._master, SYNC_ANSWER * asked)
+            before = self._answer(before + data)
             with self._changed:
                 if not data:
                     self._closed = True
@@ -231,7 +234,7 @@ class Terminal:
                 self._found_at = self._found_at or time.monotonic()
                 self.found_after = self.found_after or self._found_at - self.began
                 self.raw += self._seen
-                self._stream.feed(self._seen)
+                self._stream.feed(self._without_pictures(self._seen))
                 self._seen, self._until = b"", b""
                 self._changed.notify_all()
 
@@ -245,6 +248,22 @@ class Terminal:
             return os.read(self._master, size)
         except OSError:
             return b""
+
+    def _answer(self, data: bytes) -> bytes:
+        """Answer the queries in `data` in their order; returns what may be the beginning of one."""
+        queries = b"|".join(map(re.escape, self._answers))
+        end = 0
+        for query in re.finditer(queries, data):
+            end = query.end()
+            with contextlib.suppress(OSError):
+                os.write(self._master, self._answers[query[0]])
+        return data[end:][-(max(map(len, self._answers)) - 1) :]
+
+    def _without_pictures(self, data: bytes) -> bytes:
+        data = PICTURE.sub(b"", self._held + data)
+        begun = BEGUN_PICTURE.search(data)
+        self._held = begun[0] if begun else b""
+        return data[: len(data) - len(self._held)]
 
 
 def _take_terminal() -> None:

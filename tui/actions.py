@@ -6,6 +6,7 @@ the user's keymap is checked against it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -74,6 +75,7 @@ SCOPES: tuple[Scope, ...] = (
     Scope("list", "Lists and tables", ("app",)),
     Scope("page", "Model, log, compare and help screens", ("app", "list")),
     Scope("model", "Model", ("app", "list", "page")),
+    Scope("graph", "Graph of the model", ("app", "list", "page")),
     Scope("layers", "Times by layer", ("app", "list", "page")),
     Scope("profiles", "Saved profiles", ("app", "list", "page")),
     Scope("chooser", "Saved profiles, to compare", ("app", "list", "page")),
@@ -87,6 +89,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("leave", "Leave?", ("dialog",)),
     Scope("again", "Run again?", ("dialog",)),
 )
+
+_TOLD = re.compile(r"\{([a-z0-9_.]+)\}")
 
 ACTIONS: tuple[Action, ...] = (
     # Everywhere
@@ -120,7 +124,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("bench.model", "m", "screen.model", "model",
            "Show the model layer by layer", 15),
     Action("bench.graph", "g", "screen.graph", "graph",
-           "Draw the model's graph to a file", 40),
+           "Draw the model's graph to a file, and show it where the terminal can", 40),
     Action("bench.build", "b", "screen.build", "build",
            "Build or rebuild the TensorRT engine under the cursor: options, then enter", 17),
     Action("bench.layers", "t", "screen.layers", "layers",
@@ -201,7 +205,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("model.close", "left,h", "screen.set_folded(True)", "close",
            "Fold the block that this row is of", in_palette=False),
     Action("model.all", "a", "screen.fold_all", "all", "Unfold every block, or fold them", 2),
-    Action("model.graph", "g", "screen.graph", "graph", "Draw the model's graph to a file", 3),
+    Action("model.graph", "g", "screen.graph", "graph",
+           "Draw the model's graph to a file, and show it where the terminal can", 3),
+    Action("graph.agree", "enter", "screen.agree", "send", "Send the picture all the same", 1),
+    Action("graph.zoom", "z", "screen.zoom", "size",
+           "Show the whole width of the graph, or its labels in full size", 1),
+    Action("graph.right", "right,l", "screen.pan(1)", "sideways", "Go to the right", 2,
+           in_palette=False, key_text="← →"),
+    Action("graph.left", "left,h", "screen.pan(-1)", "left", "Go to the left",
+           in_palette=False),
     Action("layers.next_order", "right", "screen.sort(1)", "sort",
            "Sort by the next column: time, place, name, kind", 1, in_palette=False,
            key_text="← →"),
@@ -317,6 +329,18 @@ def to_textual(keymap: Mapping[str, str]) -> dict[str, str]:
 def first_key(action: Action, keymap: Mapping[str, str]) -> str:
     """The key of `action` to tell a reader: the first in force; empty where it has none."""
     return next(map(shown_key, keys_of(action, keymap)), "")
+
+
+def told(text: str, keymap: Mapping[str, str]) -> str:
+    """`text` with the key in force in place of each "{id}" of an action, such as "{bench.run}".
+
+    The palette is the way to an action that has no key.
+    """
+    return _TOLD.sub(lambda found: _key_to_tell(found[1], keymap), text)
+
+
+def _key_to_tell(action_id: str, keymap: Mapping[str, str]) -> str:
+    return first_key(find(action_id), keymap) or first_key(find("app.palette"), keymap)
 
 
 def bindings(*scopes: str) -> list[BindingType]:

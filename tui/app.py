@@ -17,7 +17,7 @@ from textual.worker import Worker, WorkerState
 from engines.errors import InferTuiError
 from engines.plan import Measurement, RunPlan
 from tui import background
-from tui.actions import bindings, check_keymap, to_textual
+from tui.actions import bindings, check_keymap, to_textual, told
 from tui.building import BuildingApp
 from tui.controller import Controller, EventsArrived
 from tui.pace import LOCAL, Line
@@ -215,6 +215,7 @@ class InferTuiApp(BuildingApp):
             theme=self._chosen_theme,
             zoomed=self.bench.frame.current if self.bench.frame.zoomed else 0,
             view=self.bench.chosen_view or known.view,
+            plots=self.bench.chosen_plots or known.plots,
         )
 
     @property
@@ -236,8 +237,8 @@ class InferTuiApp(BuildingApp):
         specs = self.selection.specs()
         if not specs:
             self.bench.draw()
-            self.notify("Nothing is selected that can run: space selects an engine",
-                        severity="warning")  # fmt: skip
+            words = "Nothing is selected that can run: {engines.select} selects an engine"
+            self.notify(told(words, self.keymap_in_use), severity="warning", markup=False)
             return
         if self.controller.unsaved and not self._kept_last_run():
             return

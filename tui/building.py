@@ -10,8 +10,8 @@ from engines.plan import EngineSpec, OptionValue
 from tui import background
 from tui.builds import BuildOrder, BuildQueue, BuildsArrived
 from tui.layer_times import LayerDesk, LayersArrived, LayersOrder
+from tui.picturing import PicturingApp
 from tui.remembered import remember_build_options
-from tui.telling import TellingApp
 
 if TYPE_CHECKING:
     from engines.plan import ModelSpec, RunPlan
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tui.selection import Choice, Selection
 
 
-class BuildingApp(TellingApp):
+class BuildingApp(PicturingApp):
     """An app that builds engine files and times layers, one at a time, and never beside a run."""
 
     plan: RunPlan

@@ -43,6 +43,15 @@ class RowMemory(Record, frozen=True, kw_only=True):
         return (self.engine, self.device, self.environment)
 
 
+class PlotMemory(Record, frozen=True, kw_only=True):
+    """How panels 4 and 5 are drawn: `last_s` is how many of the last seconds panel 4 shows, None
+    for all; whether a latency axis is logarithmic, None where the data decides."""
+
+    last_s: float | None = None
+    latency_log: bool | None = None
+    distribution_log: bool | None = None
+
+
 class Remembered(Record, frozen=True, kw_only=True):
     """What is restored at a start without a plan. `zoomed` is the panel that has the whole screen,
     0 where none has, `view` the title of what panel 5 shows; None and "" mean that the user has
@@ -53,6 +62,7 @@ class Remembered(Record, frozen=True, kw_only=True):
     theme: str = ""
     zoomed: int = 0
     view: str = ""
+    plots: PlotMemory = PlotMemory()
 
 
 class Memory:
@@ -105,11 +115,19 @@ def _read() -> Remembered:
         theme=_name(document.get("theme")),
         zoomed=zoomed,
         view=_name(document.get("view")),
+        plots=_plots(document.get("plots")),
     )
 
 
 def _name(found: object) -> str:
     return found if isinstance(found, str) and found.isprintable() else ""
+
+
+def _plots(found: object) -> PlotMemory:
+    try:
+        return msgspec.convert(found, PlotMemory)
+    except msgspec.ValidationError:
+        return PlotMemory()
 
 
 def _rows(found: object) -> Iterable[RowMemory]:

@@ -27,7 +27,8 @@ INFER_LIGHT = Theme(
     success="#1d7a3f",
     warning="#8f5a00",
     error="#b3261e",
-    foreground="#1d2530",
+    # Muted tones are mixed from it: those too have a contrast of 4.5 with the background.
+    foreground="#030508",
     background="#fbfaf7",
     surface="#f3f1ec",
     panel="#dcdfe4",

@@ -63,11 +63,18 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def graph(request: dict[str, Any]) -> dict[str, Any]:
-    """Draw the graph to `request["path"]`; the result names the file that was really written."""
+    """Draw the graph to `request["path"]`; the result names the file that was really written.
+
+    With `request["picture"]` a PNG file is written there as well; the result's is None where there
+    is no Graphviz.
+    """
     from mobilenetv2.graph import GraphError, draw_graph
 
     try:
-        drawn = draw_graph(build(request["model"]), Path(request["path"]))
+        drawn = draw_graph(
+            build(request["model"]), Path(request["path"]), picture=request.get("picture")
+        )
     except GraphError as error:
         raise WorkerError(str(error), kind="usage") from error
-    return {"path": str(drawn.path), "note": drawn.note}
+    picture = str(drawn.picture) if drawn.picture else None
+    return {"path": str(drawn.path), "note": drawn.note, "picture": picture}

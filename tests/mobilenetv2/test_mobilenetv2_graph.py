@@ -170,6 +170,28 @@ def test_a_folder_that_cannot_be_written_is_named(model: MobileNetV2, tmp_path: 
     assert "\n" not in message
 
 
+def test_a_picture_is_written_beside_where_graphviz_is(
+    model: MobileNetV2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_dot(tmp_path / "bin", 'echo "$@"', monkeypatch)
+    for name in ("model.svg", "model.dot", "model.png"):
+        found = draw_graph(model, tmp_path / name, picture=tmp_path / "beside.png")
+        assert (found.path, found.picture) == (tmp_path / name, tmp_path / "beside.png")
+        assert "-Tpng" in (tmp_path / "beside.png").read_text()
+        (tmp_path / "beside.png").unlink()
+    assert "-Tsvg" in (tmp_path / "model.svg").read_text()
+    assert (tmp_path / "model.dot").read_text().startswith("digraph")
+    assert draw_graph(model, tmp_path / "model.png").picture is None
+    assert not (tmp_path / "beside.png").exists()
+
+
+@pytest.mark.usefixtures("no_dot")
+def test_without_graphviz_there_is_no_picture(model: MobileNetV2, tmp_path: Path) -> None:
+    found = draw_graph(model, tmp_path / "model.svg", picture=tmp_path / "beside.png")
+    assert found.picture is None
+    assert not (tmp_path / "beside.png").exists()
+
+
 def test_a_failing_graphviz_is_quoted_and_leaves_the_old_picture(
     model: MobileNetV2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from tui import actions
 from tui.app import InferTuiApp
 from tui.dialogs import again, choose, confirm, form, measurement, message
 from tui.keys import shown_key
-from tui.screens import bench, compare, frontier, help, history, layers, model  # noqa: A004
+from tui.screens import bench, compare, frontier, graph, help, history, layers, model  # noqa: A004
 from tui.widgets import panel
 
 HOMES = {
@@ -27,6 +27,7 @@ HOMES = {
     "list": panel.RowsView,
     "page": model.ModelScreen,
     "model": model.ModelScreen,
+    "graph": graph.GraphScreen,
     "layers": layers.LayersScreen,
     "profiles": history.HistoryScreen,
     "chooser": history.HistoryScreen,
@@ -185,3 +186,22 @@ async def test_the_palette_has_what_works_and_does_it(replayed: None) -> None:
         await until(pilot, lambda: found.highlighted == 0 and found.option_count == 1)
         await pilot.press("enter")
         await until(pilot, lambda: app.measurement.iterations == 100, "article")
+
+
+def test_hints_name_the_keys_in_force() -> None:
+    text = "{bench.run} runs, {page.back} goes back, {app.theme} is a theme"
+    assert actions.told(text, {}) == "r runs, esc goes back, ctrl+p is a theme"
+    keymap = actions.check_keymap({"bench.run": "f5,r", "app.palette": "ctrl+o"})
+    assert actions.told(text, keymap) == "f5 runs, esc goes back, ctrl+o is a theme"
+    with pytest.raises(UsageError, match="unknown action"):
+        actions.told("{bench.runn}", {})
+
+
+async def test_hints_of_panels_and_pages_follow_the_keymap(replayed: None) -> None:
+    keymap = {"bench.run": "f5", "engines.select": "S", "page.back": "escape,B"}
+    async with opened(keymap=keymap) as (app, pilot):
+        await until(pilot, lambda: "Press f5 to run" in text_of(app), "the plots")
+        await pilot.press("a")
+        await until(pilot, lambda: "nothing selected: S selects" in text_of(app))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "Choose engines (S), run them (f5)" in text_of(app))

@@ -10,8 +10,17 @@ import pytest
 
 from engines import files, paths
 from engines.plan import EngineSpec, Measurement
-from tests.tui.app_support import EAGER, ScriptedRun, Small, answers, opened, plan_of, until
-from tui.memory import FILE, Memory, Remembered, RowMemory
+from tests.tui.app_support import (
+    EAGER,
+    ScriptedRun,
+    Small,
+    answers,
+    opened,
+    plan_of,
+    text_of,
+    until,
+)
+from tui.memory import FILE, Memory, PlotMemory, Remembered, RowMemory
 from tui.selection import Selection
 
 EAGER_ROW = RowMemory(
@@ -48,6 +57,7 @@ def test_what_is_written_is_read() -> None:
         theme="infer-light",
         zoomed=6,
         view="Box plot",
+        plots=PlotMemory(last_s=2.0, distribution_log=False),
     )
     assert kept(remembered) == remembered
 
@@ -173,6 +183,32 @@ async def test_panel_5_shows_what_it_showed_last(scripted: ScriptedRun) -> None:
         await until(pilot, lambda: app.bench.chosen_view == "Percentile curve")
     async with opened(memory=Memory(Remembered(view="of another version"))) as (app, _):
         assert app.bench.chosen_view == "Histogram"
+
+
+async def test_panels_4_and_5_keep_their_axes_and_their_seconds(scripted: ScriptedRun) -> None:
+    scripted.wait = False
+    async with opened(plan_of(EAGER), memory=Memory.read()) as (app, pilot):
+        await pilot.press("r")
+        await until(pilot, lambda: app.controller.live and app.controller.live.ending)
+        await pilot.press("4", "plus", "plus", "L", "5", "L", "L")
+        chosen = app.bench.chosen_plots
+        assert chosen == PlotMemory(last_s=10.0, latency_log=True, distribution_log=False)
+    assert Memory.read().remembered.plots == chosen
+    async with opened(memory=Memory.read()) as (app, pilot):
+        await until(pilot, lambda: app.bench.chosen_plots is not None)
+        assert app.bench.chosen_plots == chosen
+        assert "4 Latency, last 10 s" in text_of(app)
+
+
+@pytest.mark.parametrize("found", [{"last_s": 3.5}, {"last_s": "all"}, {"latency_log": 2}, [1]])
+async def test_plots_of_another_version_begin_as_at_a_first_start(
+    replayed: None, found: object
+) -> None:
+    write({"view": "Box plot", "plots": found})
+    async with opened(memory=Memory.read()) as (app, pilot):
+        await until(pilot, lambda: app.bench.chosen_plots is not None)
+        assert app.bench.chosen_plots == PlotMemory()
+        assert app.bench.chosen_view == "Box plot"
 
 
 async def test_a_fresh_start_leaves_the_memory_alone_until_something_is_chosen(

@@ -23,6 +23,7 @@ from engines.events import (
 from engines.plan import EngineSpec, RunPlan
 from engines.results import EngineResult, LatencyRecord, PercentileRecord
 from tui import plotting
+from tui.actions import told
 from tui.live import LiveRun
 from tui.themes import INFER_DARK
 from tui.widgets import latency
@@ -127,7 +128,7 @@ async def test_without_a_run_both_panels_say_what_to_do() -> None:
         await pilot.pause()
         for panel in (app.latency, app.histogram):
             words = " ".join(" ".join(text(panel)).split())
-            assert words == NOTHING_YET
+            assert words == told(NOTHING_YET, {})
             assert panel.border_title
 
 
@@ -149,7 +150,7 @@ async def test_a_run_without_samples_shows_its_engines_and_their_states() -> Non
         feeder.run.apply(RunFinished("stopped", 1.0))
         app.show(feeder.run)
         await pilot.pause()
-        assert NOTHING_YET in " ".join(" ".join(text(app.histogram)).split())
+        assert told(NOTHING_YET, {}) in " ".join(" ".join(text(app.histogram)).split())
 
 
 async def test_warm_up_is_shown_at_once_but_not_counted() -> None:

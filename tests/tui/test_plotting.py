@@ -24,6 +24,7 @@ from tui import plotting
 from tui.palette import engine_glyph
 from tui.plotting import (
     HistogramSeries,
+    LineMarks,
     LineSeries,
     Plot,
     SpeedUp,
@@ -53,6 +54,7 @@ DISTRIBUTIONS = (histogram_plot, percentile_plot, box_plot)
     plain_ascii=st.booleans(),
     log=ANY_AXIS,
     last_s=st.none() | st.floats(0.1, 1e6),
+    percentiles=st.tuples(st.none() | ANY_FLOAT, st.none() | ANY_FLOAT),
 )
 @settings(max_examples=150, deadline=None)
 def test_a_line_plot_of_anything_has_the_size_asked_for(
@@ -61,10 +63,13 @@ def test_a_line_plot_of_anything_has_the_size_asked_for(
     plain_ascii: bool,
     log: bool | None,
     last_s: float | None,
+    percentiles: tuple[float | None, float | None],
 ) -> None:
     shaken = ((0.0, 1.0), (math.nan, math.inf))
     lines = [LineSeries("●", RED, GREY, *one, shaken) for one in series]
-    plot = line_plot(lines, *size, frame=GREY, ascii_only=plain_ascii, log=log, last_s=last_s)
+    marks = LineMarks("●", RED, *percentiles)
+    plot = line_plot(lines, *size, frame=GREY, ascii_only=plain_ascii, log=log, last_s=last_s,
+                     marks=marks)  # fmt: skip
     assert [cells(row) for row in plot.rows] == [size[0]] * size[1]
 
 
@@ -381,3 +386,46 @@ def test_a_latency_of_nothing_does_not_stretch_a_log_axis() -> None:
     assert plot.scale is not None
     assert plot.scale.low > 1.0
     assert plot.below == 1
+
+
+# The percentiles beside a line
+
+
+@pytest.mark.parametrize(("ascii_only", "arrow"), [(False, "◂"), (True, "<")])
+def test_the_p50_and_the_p99_stand_beside_the_line_at_their_heights(
+    ascii_only: bool, arrow: str
+) -> None:
+    values = np.tile(np.linspace(1.0, 2.0, 100), 5)
+    marks = LineMarks("*", RED, 1.5, 1.99)
+    plot = line_plot([line(values, glyph="*")], 60, 14, ascii_only=ascii_only, marks=marks)
+    rows = text(plot)
+    assert {len(row) for row in rows} == {60}
+    low, high = (
+        next(at for at, row in enumerate(rows) if row.endswith(f"{arrow}{name}*"))
+        for name in ("p50", "p99")
+    )
+    drawn = [at for at, row in enumerate(rows[:-2]) if row[6:40].strip()]
+    assert abs(high - drawn[0]) <= 1
+    assert abs(low - (drawn[0] + drawn[-1]) / 2) <= 1
+
+
+def test_percentiles_in_one_row_are_both_named() -> None:
+    marks = LineMarks("*", RED, 20.0, 20.001)
+    rows = text(line_plot([line(np.full(500, 20.0))], 60, 12, marks=marks))
+    at = next(at for at, row in enumerate(rows) if row.endswith("◂p50*"))
+    assert rows[at - 1].endswith(" p99*")
+
+
+def test_a_percentile_above_the_axis_points_upwards_and_an_unknown_one_is_not_there() -> None:
+    marks = LineMarks("*", RED, None, 500.0)
+    rows = text(line_plot([line(noisy(10))], 60, 12, marks=marks))
+    assert rows[0].endswith("▴p99*")
+    assert not any("p50" in row for row in rows)
+
+
+def test_a_narrow_plot_keeps_its_room() -> None:
+    marks = LineMarks("*", RED, 10.0, 10.1)
+    lines = [line(noisy(10))]
+    assert line_plot(lines, 39, 12, marks=marks) == line_plot(lines, 39, 12)
+    unknown = LineMarks("*", RED, None, None)
+    assert line_plot(lines, 60, 12, marks=unknown) == line_plot(lines, 60, 12)

@@ -3,7 +3,7 @@
 from tui.plotting.boxes import LEAST_SAMPLES, box_plot
 from tui.plotting.figure import Figure, Plot
 from tui.plotting.histograms import HistogramSeries, histogram_plot, percentile_marks
-from tui.plotting.lines import LineSeries, line_plot
+from tui.plotting.lines import LineMarks, LineSeries, line_plot
 from tui.plotting.percentiles import curve_points, percentile_plot
 from tui.plotting.speedups import SpeedUp, speed_up_plot
 
@@ -11,6 +11,7 @@ __all__ = [
     "LEAST_SAMPLES",
     "Figure",
     "HistogramSeries",
+    "LineMarks",
     "LineSeries",
     "Plot",
     "SpeedUp",

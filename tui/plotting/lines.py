@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tui.palette import Color
 from tui.plotting.figure import Figure, Plot
-from tui.rows import blank
+from tui.rows import Row, blank
 from tui.scales import (
     LONGEST_MS,
     SHORTEST_MS,
@@ -24,6 +24,9 @@ from tui.scales import (
 
 # More points than this take plotext more than 50 ms: then cells are not divided into two columns.
 _MOST_POINTS = 3000
+# Cells beside the plot for "◂p99●", and the least for both.
+MARGIN = 5
+LEAST_WITH_MARKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,16 @@ class LineSeries:
     disturbed: tuple[tuple[float, float], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class LineMarks:
+    """The percentiles (ms) of one engine that are marked at the right edge, None where unknown."""
+
+    glyph: str
+    color: Color
+    p50_ms: float | None
+    p99_ms: float | None
+
+
 def line_plot(
     series: Sequence[LineSeries],
     width: int,
@@ -53,17 +66,22 @@ def line_plot(
     ascii_only: bool = False,
     log: bool | None = None,
     last_s: float | None = None,
+    marks: LineMarks | None = None,
 ) -> Plot:
     """Latency over time in `width` x `height` cells; warm-up as dots, measuring as a line.
 
     Each line ends in its engine's glyph. Exclamation marks along the bottom stand at the times in
     which it was disturbed. What is rare and far away is drawn at the end of the latency axis and
     counted. `log` chooses the axis; None leaves it to the data (see `scales`). With `last_s` only
-    the last so many seconds of each engine are drawn, all of them up to one common end.
+    the last so many seconds of each engine are drawn, all of them up to one common end. `marks`
+    stand in a margin of their own, where that leaves the plot enough.
     """
+    known = marks is not None and (marks.p50_ms is not None or marks.p99_ms is not None)
+    margin = MARGIN if known and width >= LEAST_WITH_MARKS else 0
+    width -= margin
     shown = [one for one in map(_drawable, series) if one.times_s.size]
     if not shown or width < 1 or height < 1:
-        return Plot(blank(width, height))
+        return Plot(blank(width + margin, height))
     if last_s is None:
         x = time_scale(max(float(one.times_s[-1]) for one in shown), max(2, width // 9))
     else:
@@ -84,7 +102,31 @@ def line_plot(
         _draw_end_glyph(figure, one, x, y)
     above = sum(int(np.count_nonzero(one.high_ms > y.high)) for one in shown)
     below = sum(int(np.count_nonzero(one.low_ms < y.low)) for one in shown)
-    return Plot(figure.rows(), y, False, above, below)
+    rows = figure.rows()
+    if margin and marks is not None:
+        rows = _with_marks(rows, figure, y, marks)
+    return Plot(rows, y, False, above, below)
+
+
+def _with_marks(rows: list[Row], figure: Figure, y: Scale, marks: LineMarks) -> list[Row]:
+    """`rows` with a margin: an arrow at the height of each percentile, its name, and whose it is.
+
+    One above the axis has an arrow upwards; where both lie in one row, the p99 is named a row
+    higher, or the p50 a row lower, without an arrow.
+    """
+    across, upwards = ("<", "^") if figure.ascii_only else ("◂", "▴")
+    margins: list[Row] = [[(" " * MARGIN, None)] for _ in rows]
+    taken: set[int] = set()
+    for name, value_ms in (("p50", marks.p50_ms), ("p99", marks.p99_ms)):
+        if value_ms is None or math.isnan(value_ms) or value_ms < y.low:
+            continue
+        arrow = upwards if value_ms > y.high else across
+        at = figure.cell(1.0, float(y.place(min(value_ms, y.high))))[1]
+        if at in taken:
+            arrow, at = " ", at - 1 if at else min(at + 1, len(rows) - 1)
+        taken.add(at)
+        margins[at] = [(f"{arrow}{name}{marks.glyph}", marks.color)]
+    return [[*row, *margin] for row, margin in zip(rows, margins, strict=True)]
 
 
 def _drawable(series: LineSeries) -> LineSeries:

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tui.actions import bindings
+from tui.actions import bindings, told
 from tui.dialogs.base import Field
 from tui.widgets.bars import KeyBar, TitleBar
 from tui.widgets.panel import ROW_CLASSES, Row, RowsView, row
@@ -44,7 +44,8 @@ class Page(InferScreen):
     def compose(self) -> ComposeResult:
         yield TitleBar()
         yield self.make_rows()
-        field = SearchField(placeholder="search; enter keeps it, escape ends it", id="search")
+        words = told("search; enter keeps it, {page.back} ends it", self.infer.keymap_in_use)
+        field = SearchField(placeholder=words, id="search")
         field.display = False
         yield field
         yield KeyBar()

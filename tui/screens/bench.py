@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.geometry import Size
 from textual.timer import Timer
 
-from tui.actions import bindings
+from tui.actions import bindings, told
 from tui.formats import clock, duration, plural, shortened
 from tui.screens import layout
 from tui.screens.bench_actions import BenchActions
@@ -106,7 +106,11 @@ class BenchScreen(BenchActions):
             plot.add_class("plot")
             await slot.mount(plot)
         if self.infer.memory is not None:
-            self._histogram.begin_with(self.infer.memory.remembered.view)
+            known = self.infer.memory.remembered
+            self._histogram.begin_with(known.view)
+            self._histogram.begin_with_axis(known.plots.distribution_log)
+            self._latency.begin_with_axis(known.plots.latency_log)
+            self._latency.begin_with_span(known.plots.last_s)
         if self.focused is None:
             self.frame.focus_panel(self.frame.current)
         self.draw()
@@ -245,7 +249,8 @@ class BenchScreen(BenchActions):
         if controller.saved_as is not None:
             room = max(16, self.size.width // 3)
             return shortened(controller.saved_as.name, room, keep_end=True), "muted"
-        return ("not saved: s saves", "warn") if controller.unsaved else ("", "")
+        words = told("not saved: {bench.save} saves", self.infer.keymap_in_use)
+        return (words, "warn") if controller.unsaved else ("", "")
 
 
 def measurement_words(measurement: Measurement) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.plan import ARTICLE_ITERATIONS, Measurement, Precision
+from tui.actions import told
 from tui.remembered import run_options
 from tui.screens.base import InferScreen
 
 if TYPE_CHECKING:
     from engines.plan import EngineSpec
     from tui.builds import BuildOrder
+    from tui.memory import PlotMemory
     from tui.screens.layout import PanelLayout
     from tui.selection import Choice
     from tui.widgets.engines import EnginesPanel
@@ -277,11 +278,13 @@ class BenchActions(InferScreen):
     def action_time_span(self, step: int) -> None:
         if self._latency is not None:
             self._latency.change_span(step)
+            self.infer.remember()
 
     def action_change_axis(self, number: int) -> None:
         panel = self._latency if number == LATENCY else self._histogram
         if panel is not None:
             panel.change_axis()
+            self.infer.remember()
 
     def action_change_view(self, step: int) -> None:
         if self._histogram is not None:
@@ -292,6 +295,19 @@ class BenchActions(InferScreen):
     def chosen_view(self) -> str:
         """The title of what panel 5 shows; empty before it is there."""
         return self._histogram.view.title if self._histogram is not None else ""
+
+    @property
+    def chosen_plots(self) -> PlotMemory | None:
+        """How panels 4 and 5 are drawn; None before they are there."""
+        from tui.memory import PlotMemory
+
+        if self._latency is None or self._histogram is None:
+            return None
+        return PlotMemory(
+            last_s=self._latency.last_s,
+            latency_log=self._latency.axis_chosen,
+            distribution_log=self._histogram.axis_chosen,
+        )
 
     # Results
 
@@ -349,22 +365,7 @@ class BenchActions(InferScreen):
         self.app.push_screen(ModelScreen(facts))
 
     def action_graph(self) -> None:
-        from engines.model import draw_graph
-        from tui.dialogs.path import PathDialog
-
-        model = self.infer.model
-
-        def draw(path: Path) -> str:
-            drawn = draw_graph(model, path)
-            return f"{drawn.path}\n{drawn.note}".strip()
-
-        def tell(answer: str | None) -> None:
-            if answer is not None:
-                self.notify(answer, title="Graph written", markup=False, timeout=10)
-
-        proposed = Path.cwd() / f"{model.name}.svg"
-        note = "The ending says what is drawn: .svg, .png or .dot."
-        self.app.push_screen(PathDialog("Draw the model's graph", note, proposed, draw), tell)
+        self.infer.draw_graph()
 
     def action_log(self) -> None:
         from tui.screens.log import LogScreen
@@ -376,6 +377,9 @@ class BenchActions(InferScreen):
         latest = sorted(jobs, key=lambda one: one.started_at, reverse=True)
         found = controller.log_of([job] if job else latest)
         if found is None:
-            self.notify("No log yet; r runs the selected engines", severity="warning")
+            words = told(
+                "No log yet; {bench.run} runs the selected engines", self.infer.keymap_in_use
+            )
+            self.notify(words, severity="warning", markup=False)
             return
         self.app.push_screen(LogScreen(*found))

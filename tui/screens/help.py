@@ -10,8 +10,9 @@ from tui.screens.base import Page
 from tui.widgets.panel import Row, RowsView, row, wrapped
 
 INTRODUCTION = (
-    "Choose engines (space), run them (r), save what was measured (s), compare it later (c)."
-    " A run goes on whatever the screen shows; x stops it and keeps what was measured."
+    "Choose engines ({engines.select}), run them ({bench.run}), save what was measured"
+    " ({bench.save}), compare it later ({bench.compare}). A run goes on whatever the screen shows;"
+    " {bench.stop} stops it and keeps what was measured."
 )
 KEYS_WIDTH = 18
 
@@ -25,7 +26,7 @@ class HelpRows(RowsView):
 
     def rebuild(self) -> None:
         width = self.scrollable_content_region.width
-        rows: list[Row] = [] if self.searched else [(), *wrapped(INTRODUCTION, width)]
+        rows: list[Row] = [] if self.searched else [(), *wrapped(self._introduction, width)]
         for scope in actions.SCOPES:
             found = [one for one in actions.of(scope.name) if self._is_searched(one)]
             if found:
@@ -33,6 +34,10 @@ class HelpRows(RowsView):
             for action in found:
                 rows += self._lines(action, width)
         self.show_rows(rows or [(), row(("No key does that.", "muted"))])
+
+    @property
+    def _introduction(self) -> str:
+        return actions.told(INTRODUCTION, getattr(self.app, "keymap_in_use", {}))
 
     def _is_searched(self, action: actions.Action) -> bool:
         words = f"{action.word} {action.help} {self.app_keys(action)}".lower()

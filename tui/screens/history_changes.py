@@ -10,6 +10,7 @@ from textual import work
 from textual.message import Message
 
 from engines.errors import InferTuiError
+from tui.actions import told
 from tui.formats import byte_size, plural
 from tui.screens.base import Page
 from tui.widgets.profiles import Key, ProfileRows
@@ -109,9 +110,13 @@ class HistoryChanges(Page):
         if entry.problem:
             about = "It can't be read.\n"
             size = f"{byte_size(entry.bytes)}; samples of its name go along"
+        undo, empty = (
+            told(one, self.infer.keymap_in_use) for one in ("{profiles.undo}", "{profiles.empty}")
+        )
         text = (
             f"{entry.name}\n{about}{size}\n\n"
-            "It goes to the trash beside the others: u brings it back.\nE empties the trash."
+            f"It goes to the trash beside the others: {undo} brings it back.\n"
+            f"{empty} empties the trash."
         )
 
         def decide(answer: bool | None) -> None:
@@ -124,7 +129,8 @@ class HistoryChanges(Page):
     def _delete(self, path: Path) -> None:
         def delete() -> HistoryChanges.Done:
             kept = self.infer.controller.store.delete(path)
-            words = f"{kept.name} is in the trash; u brings it back"
+            key = told("{profiles.undo}", self.infer.keymap_in_use)
+            words = f"{kept.name} is in the trash; {key} brings it back"
             return self.Done("Deleted", words, path, kept.path)
 
         self._try("Not deleted", delete)

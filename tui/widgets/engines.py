@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tui.actions import bindings
+from tui.actions import bindings, told
 from tui.formats import shortened
 from tui.selection import Choice, Selection
 from tui.widgets.panel import Piece, Row, RowsView, row, row_width, wrapped
@@ -97,7 +97,9 @@ class EnginesPanel(RowsView):
         entries = len(self.selection.specs())
         if not any(one.availability.ready for one in self.selection.choices):
             return "nothing can run: see below"
-        return f"{entries} to run" if entries else "nothing selected: space selects"
+        keymap = getattr(self.app, "keymap_in_use", {})
+        words = told("nothing selected: {engines.select} selects", keymap)
+        return f"{entries} to run" if entries else words
 
     def _explanation(self) -> list[Row]:
         """Two lines on the row under the cursor: why it can't run, or what it is set to."""

@@ -130,7 +130,7 @@ class HistogramPanel(PlotPanel):
     def draw(self, width: int, height: int) -> list[Row]:
         run = self._run
         if run is None:
-            return centred(NOTHING_YET, width, height, self.faint)
+            return centred(self.told(NOTHING_YET), width, height, self.faint)
         captioned = height >= _LEAST_CAPTION_HEIGHT
         drawing = {
             HISTOGRAM: self._histogram,
@@ -150,7 +150,11 @@ class HistogramPanel(PlotPanel):
             return self._view.too_early
         if run.running or any(one.has_samples for one in run.entries):
             return NOTHING_COUNTED_YET
-        return NO_SAMPLES if any(one.p50_ms is not None for one in run.entries) else NOTHING_YET
+        return (
+            NO_SAMPLES
+            if any(one.p50_ms is not None for one in run.entries)
+            else self.told(NOTHING_YET)
+        )
 
     # The views
 

@@ -12,12 +12,12 @@ from tui.actions import bindings
 from tui.formats import milliseconds, plural, shortened
 from tui.live import LAST_S, LiveEntry, LiveRun
 from tui.palette import engine_color, engine_glyph, faint_color
-from tui.plotting import LineSeries, Plot, line_plot
+from tui.plotting import LineMarks, LineSeries, Plot, line_plot
 from tui.rows import Row, blank, centred, fitted
 from tui.widgets.plot_panel import PlotPanel
 from tui.widgets.sparkline import spark_text
 
-NOTHING_YET = "Nothing measured yet. Press r to run the selected engines."
+NOTHING_YET = "Nothing measured yet. Press {bench.run} to run the selected engines."
 NO_SAMPLES_YET = "The plot begins with the first inference of the warm-up."
 
 # Below this height there is no room for a plot under the engines' rows, nor for a head above.
@@ -89,18 +89,31 @@ class LatencyPanel(PlotPanel):
             self._shown = wanted
             self._plotted = wanted if plot else self._plotted
 
+    @property
+    def last_s(self) -> float | None:
+        """How many of the last seconds are shown; None for all."""
+        return self._last_s
+
+    def begin_with_span(self, last_s: float | None) -> None:
+        """Show the last so many seconds, where that is a step of `change_span`."""
+        self._last_s = last_s if last_s in _SPANS_S else None
+        self._show_span()
+
     def change_span(self, step: int) -> None:
         """Show fewer of the last seconds, or with a negative `step` more, up to all."""
         at = min(max(_SPANS_S.index(self._last_s) + step, 0), len(_SPANS_S) - 1)
         self._last_s = _SPANS_S[at]
+        self._show_span()
+        self.redraw()
+
+    def _show_span(self) -> None:
         span = "" if self._last_s is None else f", last {self._last_s:g} s"
         self.show_names(f"Latency{span}")
-        self.redraw()
 
     def draw(self, width: int, height: int) -> list[Row]:
         run = self._run
         if run is None or not run.entries:
-            return centred(NOTHING_YET, width, height, self.faint)
+            return centred(self.told(NOTHING_YET), width, height, self.faint)
         listed = self._listed(run, height)
         rows = [self._entry_row(run.entries[at], listed, width) for at in listed]
         headed = height >= _LEAST_HEAD_HEIGHT
@@ -148,9 +161,24 @@ class LatencyPanel(PlotPanel):
             ascii_only=self.plain_ascii,
             log=self._log,
             last_s=self._last_s,
+            marks=self._marks(entries),
         )
         self._rest(time.thread_time() - began)
         return self.took(self._plot)
+
+    def _marks(self, entries: Sequence[LiveEntry]) -> LineMarks | None:
+        """The percentiles of the entry at work, or else of the last that has any."""
+        current = self._run.current if self._run else None
+        found = [one for one in entries if one.p50_ms is not None]
+        if not found:
+            return None
+        entry = current if current in found else found[-1]
+        return LineMarks(
+            glyph=engine_glyph(entry.color_index, ascii_only=self.plain_ascii),
+            color=engine_color(entry.color_index, self.scheme),
+            p50_ms=entry.p50_ms,
+            p99_ms=entry.p99_ms,
+        )
 
     def _rest(self, cost_s: float) -> None:
         """Let a costly plot be until it has taken no more than a tenth of the time.

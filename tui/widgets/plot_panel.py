@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widget import Widget
 
+from tui.actions import told
 from tui.plotting import Plot
 from tui.widgets.plot_view import PlotView
 
@@ -40,6 +41,20 @@ class PlotPanel(PlotView, can_focus=True):
             numbered = title if self._number is None else f"{self._number} {title}"
             self._bordered.border_title = Content(numbered)
             self._bordered.border_subtitle = Content(subtitle)
+
+    @property
+    def axis_chosen(self) -> bool | None:
+        """Whether the latency axis was chosen to be logarithmic; None leaves it to the data."""
+        return self._log
+
+    def begin_with_axis(self, log: bool | None) -> None:
+        """Have the latency axis as it was chosen before; None leaves it to the data."""
+        self._log = log
+        self._log_shown = bool(log)
+
+    def told(self, text: str) -> str:
+        """`text` with the keys in force in place of actions."""
+        return told(text, getattr(self.app, "keymap_in_use", {}))
 
     def change_axis(self) -> None:
         """Change the axis from linear to logarithmic or back; it then stays as it was chosen."""
