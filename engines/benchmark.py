@@ -92,10 +92,13 @@ class Benchmark:
         self._found["accuracy"] = msgspec.convert(checked, AccuracyRecord)
         yield from self._warm_up(worker)
 
-    def turn(self, worker: WorkerProcess, in_round: int, rewarm_seconds: float) -> Steps:
+    def turn(
+        self, worker: WorkerProcess, in_round: int, rewarm_seconds: float, place: float
+    ) -> Steps:
         """One block while other engines wait for theirs, right after a re-warm that is not counted.
 
-        Raises as `steps` does.
+        It begins on the processor at `place`, from 0 to below 1, of those that are allowed. Raises
+        as `steps` does.
         """
         plan = self._measurement
         yield from self._sample(
@@ -106,6 +109,7 @@ class Benchmark:
             in_round=in_round,
             detail=f"round {in_round + 1} of {plan.blocks}",
             rewarm_seconds=rewarm_seconds,
+            place=place,
             seconds=plan.block_seconds,
         )
         yield Progress(self.job, "waiting for its turn")

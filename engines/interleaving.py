@@ -57,6 +57,7 @@ class Interleaving:
     ) -> None:
         self._entries, self._measurement, self._control = entries, measurement, control
         self._order = random.Random(seed)  # noqa: S311  # an order, no secret
+        self._places = random.Random(f"places of {seed}")  # noqa: S311
         self._seats: dict[int, Seat] = {}
         self._results: dict[int, EngineResult] = {}
         self._left_out: dict[int, tuple[Entry, str]] = {}
@@ -122,15 +123,18 @@ class Interleaving:
             yield from self._round(order, number)
 
     def _round(self, order: Sequence[int], number: int) -> Steps:
+        # Processors differ, and where a process sleeps it wakes: all engines of a round begin on
+        # the same one, or the difference would be taken for theirs.
+        place = self._places.random()
         for index in order:
             if self._control.cancelled:
                 return
-            yield from self._turn(self._seats[index], number)
+            yield from self._turn(self._seats[index], number, place)
 
-    def _turn(self, seat: Seat, number: int) -> Steps:
+    def _turn(self, seat: Seat, number: int, place: float) -> Steps:
         rewarm_s = REWARM_GPU_S if seat.entry.spec.device == "cuda" else REWARM_S
         try:
-            yield from seat.entry.benchmark.turn(seat.worker, number, rewarm_s)
+            yield from seat.entry.benchmark.turn(seat.worker, number, rewarm_s, place)
         except InferTuiError as error:
             yield from self._lost(seat.entry, error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from engines.results import EngineResult, WarmUpRecord
@@ -15,6 +16,11 @@ UNSETTLED = "unsettled"
 # rise, compilers at work and neighbours that come and go, what is larger does not outlast ten
 # seconds of warm-up, and shows as drift in what is measured.
 UNSETTLED_FACTOR = 2.0
+# What two processes of one engine differ by on a CPU, each in the memory that it was given: the
+# standard deviation of their ratio, in set after set of four by turns (docs/performance.md). Of 190
+# pairs in a CUDA graph on an H200 none differed.
+PROCESS_SPREAD = 0.0125
+Z_95 = 1.96
 
 
 def unfit(result: EngineResult, name: str) -> list[Reason]:
@@ -52,6 +58,27 @@ def stands(
     if verdict is Verdict.FASTER:
         return high * factor < 1 / (1 + threshold)
     return verdict is Verdict.SLOWER and low / factor > 1 + threshold
+
+
+def as_processes_differ(
+    verdict: Verdict, interval: tuple[float, float, float] | None, device: str, said: Reason
+) -> Reason | None:
+    """Why a FASTER or SLOWER may be no more than what two processes of one engine differ by.
+
+    `interval` is the ratio with the ends of its interval, low, ratio, high; `said` the reason of
+    the verdict on it. None where the verdict holds: on a GPU, and of larger differences.
+    """
+    if device != "cpu" or interval is None or verdict not in (Verdict.FASTER, Verdict.SLOWER):
+        return None
+    low, ratio, high = (math.log(one) for one in interval)
+    other_end = high if verdict is Verdict.FASTER else low
+    if abs(ratio) > math.hypot(ratio - other_end, Z_95 * PROCESS_SPREAD):
+        return None
+    text = (
+        f"{said.text}; but processes of one engine differ by {PERCENT * PROCESS_SPREAD:g} % on a"
+        " CPU (standard deviation): restart both and see whether it holds"
+    )
+    return Reason("processes", text)
 
 
 def caveats(result: EngineResult, name: str) -> list[Reason]:

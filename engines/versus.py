@@ -9,12 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.results import EngineResult, VersusRecord
-from engines.soundness import UNSETTLED, caveats, stands, unfit
+from engines.soundness import UNSETTLED, as_processes_differ, caveats, stands, unfit
 from engines.statistics import MIN_BLOCKS, Reason, Verdict, compare, judge
 
 Floats = NDArray[np.float64]
 # The reasons of a verdict that another threshold may change.
-BY_THRESHOLD = ("beyond-threshold", "within-threshold", "interval-crosses-threshold")
+BY_THRESHOLD = (
+    "beyond-threshold",
+    "within-threshold",
+    "interval-crosses-threshold",
+    "processes",
+)
 # The latencies of an entry in ms, by the round in which they were measured.
 Turns = Mapping[int, Floats]
 
@@ -65,6 +70,7 @@ def versus(
         [turns[one] / result.spec.batch for one in rounds],
         threshold,
     )
+    verdict, reasons = _beyond_processes(verdict, ratio, low, high, result.spec.device, reasons)
     sides = ((result, ""), (baseline, f"the baseline {baseline.label}"))
     doubts = [reason for side, name in sides for reason in unfit(side, name)]
     known = [reason for side, name in sides for reason in caveats(side, name)]
@@ -89,19 +95,37 @@ def versus(
     )
 
 
-def judged_again(saved: VersusRecord, threshold: float) -> VersusRecord:
-    """`saved` by another threshold, from its interval; what is UNCLEAR for want of one stays so."""
+def judged_again(saved: VersusRecord, threshold: float, device: str) -> VersusRecord:
+    """`saved`, on an engine of `device`, by another threshold, from its interval; what is UNCLEAR
+    for want of one stays so."""
     replaced = {"threshold": threshold}
     own = saved.reasons[0].partition(":")[0] if saved.reasons else ""
     if own not in BY_THRESHOLD or saved.ratio is None or saved.low is None or saved.high is None:
         return msgspec.structs.replace(saved, **replaced)
     verdict, reason = judge(saved.ratio, saved.low, saved.high, threshold)
+    verdict, (reason, *_) = _beyond_processes(
+        verdict, saved.ratio, saved.low, saved.high, device, (reason,)
+    )
     others = saved.reasons[1:]
     doubts = [Reason(UNSETTLED, one) for one in others if one.startswith(f"{UNSETTLED}:")]
     if not stands(verdict, saved.low, saved.high, threshold, doubts):
         verdict = Verdict.UNCLEAR
     reasons = (f"{reason.code}: {reason.text}", *others)
     return msgspec.structs.replace(saved, **replaced, verdict=verdict.value, reasons=reasons)
+
+
+def _beyond_processes(
+    verdict: Verdict,
+    ratio: float | None,
+    low: float | None,
+    high: float | None,
+    device: str,
+    reasons: tuple[Reason, ...],
+) -> tuple[Verdict, tuple[Reason, ...]]:
+    """UNCLEAR, and why, where two processes of one engine may differ by as much."""
+    interval = None if ratio is None or low is None or high is None else (low, ratio, high)
+    doubt = as_processes_differ(verdict, interval, device, reasons[0])
+    return (verdict, reasons) if doubt is None else (Verdict.UNCLEAR, (doubt, *reasons[1:]))
 
 
 def not_interleaved(baseline: str, threshold: float, why: str) -> VersusRecord:

@@ -222,7 +222,7 @@ def _compare(
     else:
         judgement, basis = from_intervals(a, b, threshold), "saved intervals"
     sides = ((a, "A"), (b, "B"))
-    judgement = judgement.known(
+    judgement = judgement.beyond_processes(b.spec.device).known(
         [doubt for one, side in sides for doubt in unfit(one, side)],
         [caveat for one, side in sides for caveat in caveats(one, side)],
         threshold,

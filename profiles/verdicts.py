@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engines.results import EngineResult, PercentileRecord, VersusRecord
-from engines.soundness import stands
+from engines.soundness import as_processes_differ, stands
 from engines.statistics import Reason, Verdict, compare, judge
 from profiles.samples import Series
 
@@ -33,6 +33,17 @@ class Judgement:
     @property
     def why(self) -> str:
         return self.reasons[0].text
+
+    def beyond_processes(self, device: str) -> Judgement:
+        """The same; UNCLEAR where two processes of one engine of `device` may differ by as much."""
+        interval = None
+        if self.low is not None and self.ratio is not None and self.high is not None:
+            interval = (self.low, self.ratio, self.high)
+        doubt = as_processes_differ(self.verdict, interval, device, self.reasons[0])
+        if doubt is None:
+            return self
+        reasons = (doubt, *self.reasons[1:])
+        return dataclasses.replace(self, verdict=Verdict.UNCLEAR, reasons=reasons)
 
     def known(
         self, doubts: Sequence[Reason], caveats: Sequence[Reason], threshold: float

@@ -87,7 +87,9 @@ def judge_run(
     first = next((index for index, one in enumerate(turns) if one), None)
     if first is None:
         basis = "saved intervals"
-        found = [one.versus and judged_again(one.versus, threshold) for one in results]
+        found = [
+            one.versus and judged_again(one.versus, threshold, one.spec.device) for one in results
+        ]
         first = _saved_baseline(results)
     if first is None or len(results) < 2:
         raise UsageError(

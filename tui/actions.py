@@ -101,6 +101,8 @@ ACTIONS: tuple[Action, ...] = (
            "Leave; asks while a run or a build goes or results are unsaved", 4),
     Action("app.interrupt", "ctrl+c", "app.interrupt", "stop / quit",
            "Stop the run or the builds; without any, leave", priority=True, in_palette=False),
+    Action("app.repaint", "ctrl+l", "app.repaint", "redraw",
+           "Draw the screen anew, where something else has written on it"),
     Action("app.theme", "", "app.change_theme", "theme", "Choose the colour theme"),
     Action("app.picture", "", "app.picture", "picture", "Save a picture of this screen as SVG"),
     # Bench

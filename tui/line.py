@@ -173,6 +173,11 @@ class LineApp(App[None]):
         """Whether the terminal is behind: what moves by itself should not be drawn then."""
         return self.line_driver is not None and self.line_driver.behind
 
+    def action_repaint(self) -> None:
+        """Send the whole screen again, whatever the terminal shows."""
+        if (driver := self.line_driver) is not None:
+            driver.repaint()
+
     def on_resize(self, event: events.Resize) -> None:
         if (driver := self.line_driver) is not None:
             driver.resized(event.size.width, event.size.height)

@@ -80,11 +80,6 @@ class PicturingApp(TellingApp):
         self._ability = replace(ability, cell=cell if all(cell) else USUAL_CELL)
         self._known.set()
 
-    def paint_anew(self) -> None:
-        """Write every cell again: sixels stand until something is written over them."""
-        if (driver := self.line_driver) is not None:
-            driver.repaint()
-
     async def picture_ability(self) -> Ability:
         """What the terminal has answered; waits a moment for the answer."""
         self.ask_for_pictures()

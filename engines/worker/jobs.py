@@ -110,7 +110,8 @@ def measure(request: Request, session: Session) -> Result:
     """Run the timed loop, for warm-up, for real or for the energy of it, until its limit or until
     told to stop.
 
-    With `rewarm_seconds` as much warm-up comes before it, in the same loop.
+    With `rewarm_seconds` as much warm-up comes before it, in the same loop, on the processor at
+    `place` of those allowed.
     """
     backend = loaded(session)
     phase = request["phase"]
@@ -129,6 +130,7 @@ def measure(request: Request, session: Session) -> Result:
         return deliver
 
     if "rewarm_seconds" in request:
+        processors.begin_on(request["place"])
         outcome = timed_turn(
             backend.infer,
             deliver_as("warm-up"),

@@ -19,6 +19,22 @@ def allowed_processors() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
+def begin_on(place: float) -> None:
+    """Move this thread to the processor at `place`, from 0 to below 1, of those that are allowed.
+
+    It may leave it again, as the scheduler likes, which seldom moves what runs. Without this a
+    process that sleeps and wakes stays for minutes where it once was: on two cores four processes
+    of one engine differed by 2 %, two on the one and two on the other, in set after set.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    allowed = sorted(os.sched_getaffinity(0))
+    try:
+        os.sched_setaffinity(0, {allowed[int(place * len(allowed))]})
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 def physical_cores(numbers: list[int] | None = None) -> int:
     """Physical cores among these processors (the allowed ones), no more than the container's quota.
 

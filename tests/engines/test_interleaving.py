@@ -142,6 +142,28 @@ def test_every_engine_measures_a_block_in_every_round_in_a_random_order(tiny: Mo
     assert children() == []
 
 
+def test_all_engines_of_a_round_begin_on_one_processor(
+    tiny: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: dict[int, list[float]] = defaultdict(list)
+    real = Benchmark.turn
+
+    def turn(
+        self: Benchmark, worker: WorkerProcess, number: int, rewarm_s: float, place: float
+    ) -> Steps:
+        places[number].append(place)
+        return real(self, worker, number, rewarm_s, place)
+
+    monkeypatch.setattr(Benchmark, "turn", turn)
+    found = results(list(run(plan_of(tiny, ORT, EAGER), Control())))
+    assert [one.status for one in found.values()] == ["ok"] * 2
+    assert [len(one) for one in places.values()] == [2] * BLOCKS
+    drawn = [set(one) for one in places.values()]
+    assert all(len(one) == 1 for one in drawn)
+    assert len(set.union(*drawn)) == BLOCKS, "drawn anew for each round"
+    assert all(0 <= place < 1 for place in set.union(*drawn))
+
+
 def test_an_engine_that_is_far_faster_is_called_so(
     tiny: ModelSpec,
 ) -> None:

@@ -1,6 +1,9 @@
-"""How many threads the work beside a measurement takes."""
+"""How many threads the work beside a measurement takes, and where a turn begins."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +28,24 @@ def test_the_reference_is_computed_by_a_few_threads(monkeypatch):
     with pytest.raises(Opened) as opened:
         jobs.reference({"options": {"channels_last": False}}, None)
     assert opened.value.args == ({"channels_last": False, "threads": 8},)
+
+
+# The field of /proc/PID/stat that says on which processor a thread last ran, counted from 0 behind
+# the name: proc_pid_stat(5) has it as the 39th.
+PROCESSOR = 36
+
+
+def test_a_turn_begins_where_it_is_told_and_may_go_anywhere_after(monkeypatch):
+    allowed, real, seen = os.sched_getaffinity(0), os.sched_setaffinity, []
+
+    def watched(pid, wanted):
+        real(pid, wanted)
+        stat = Path("/proc/thread-self/stat").read_text().rpartition(")")[2].split()
+        seen.append((set(wanted), int(stat[PROCESSOR])))
+
+    monkeypatch.setattr(os, "sched_setaffinity", watched)
+    for number, processor in enumerate(sorted(allowed)):
+        seen.clear()
+        processors.begin_on((number + 0.5) / len(allowed))
+        assert seen[0] == ({processor}, processor)
+        assert seen[-1][0] == allowed == os.sched_getaffinity(0)

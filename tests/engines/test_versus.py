@@ -125,9 +125,35 @@ def test_a_difference_beyond_what_is_unsettled_keeps_its_verdict(
     doubts = ["unsettled"] * (1 + both)
     own = ["beyond-threshold"]
     assert codes(found) == (doubts + own if verdict == "UNCLEAR" else own + doubts)
-    assert judged_again(found, 0.02).verdict == verdict
+    assert judged_again(found, 0.02, "cpu").verdict == verdict
     if verdict != "UNCLEAR":
-        assert judged_again(found, 0.9).verdict == "UNCLEAR", "of a larger threshold too little"
+        assert judged_again(found, 0.9, "cpu").verdict == "UNCLEAR", "of a larger one too little"
+
+
+@pytest.mark.parametrize(
+    ("device", "ratio", "verdict"),
+    [
+        ("cpu", 1.02, "UNCLEAR"),
+        ("cpu", 0.98, "UNCLEAR"),
+        ("cpu", 1.035, "SLOWER"),
+        ("cpu", 0.965, "FASTER"),
+        ("cpu", 1.0, "SAME"),
+        ("cuda", 1.02, "SLOWER"),
+    ],
+)
+def test_on_a_cpu_a_difference_is_more_than_that_of_two_processes(
+    device: Any, ratio: float, verdict: str
+) -> None:
+    spec = EngineSpec(engine="eager", device=device)
+    a, b = result("a", spec=spec), result(spec=spec)
+    found = versus(a, turns(1.0, 36, seed=1), b, turns(ratio, 36, seed=2), THRESHOLD)
+    assert found.verdict == verdict, found
+    assert (codes(found) == ["processes"]) is (verdict == "UNCLEAR")
+    assert found.ratio == pytest.approx(ratio, rel=0.005), "the figures stay"
+    if verdict != "SAME":
+        again = judged_again(found, 0.005, device)
+        assert (again.verdict, codes(again)) == (verdict, codes(found))
+    assert judged_again(found, 0.05, device).verdict == "SAME", "of a larger threshold nothing"
 
 
 @pytest.mark.parametrize(
@@ -170,10 +196,10 @@ def test_the_first_that_took_turns_is_the_baseline() -> None:
 
 def test_a_saved_verdict_is_judged_again_by_its_interval() -> None:
     slower = versus(A, turns(1.0, seed=1), result(batch=1), turns(1.1, seed=2), THRESHOLD)
-    assert judged_again(slower, 0.2).verdict == "SAME"
-    assert judged_again(slower, 0.05).verdict == "SLOWER"
-    assert judged_again(slower, 0.05).threshold == 0.05
+    assert judged_again(slower, 0.2, "cpu").verdict == "SAME"
+    assert judged_again(slower, 0.05, "cpu").verdict == "SLOWER"
+    assert judged_again(slower, 0.05, "cpu").threshold == 0.05
     unfit = versus(A, turns(1.0, seed=1), result(warm_up=UNSETTLED), turns(1.1, seed=2), THRESHOLD)
-    assert judged_again(unfit, 0.2).verdict == "UNCLEAR"
+    assert judged_again(unfit, 0.2, "cpu").verdict == "UNCLEAR"
     missing = not_interleaved("a", THRESHOLD, "it did not fit")
-    assert judged_again(missing, 0.2).reasons == missing.reasons
+    assert judged_again(missing, 0.2, "cpu").reasons == missing.reasons

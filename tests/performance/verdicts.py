@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from engines.interleaving import REWARM_S
 from engines.plan import EngineSpec, Measurement, ModelSpec
+from engines.soundness import as_processes_differ
 from engines.statistics import Comparison, Verdict, compare
 from tests.performance.recordings import Floats, draw, load
 from tests.performance.workers import Engines
@@ -59,12 +61,18 @@ class Pair(NamedTuple):
     b: Sequence[Floats]
 
     def compared(self, slowed: float = 1.0) -> Comparison:
-        """The second against the first, its latencies times `slowed`."""
+        """The second against the first, its latencies times `slowed`, as the product judges it."""
         a, b = np.concatenate(self.a), np.concatenate(self.b) * slowed
         if len(self.a) == 1:
-            return compare(a, b)
-        sizes = [[len(block) for block in run] for run in self]
-        return compare(a, b, a_blocks=sizes[0], b_blocks=sizes[1], interleaved=True)
+            found = compare(a, b)
+        else:
+            sizes = [[len(block) for block in run] for run in self]
+            found = compare(a, b, a_blocks=sizes[0], b_blocks=sizes[1], interleaved=True)
+        if found.low is None or found.high is None:
+            return found
+        interval = (found.low, found.ratio, found.high)
+        doubt = as_processes_differ(found.verdict, interval, "cpu", found.reasons[0])
+        return found if doubt is None else replace(found, verdict=Verdict.UNCLEAR)
 
 
 Same = Counter[Verdict]
@@ -160,13 +168,14 @@ def one_live(
             engine.warm_up()
         single = [sides[name].take(seconds=SINGLE_S) for name in names[:2]]
         # Of a block as the turns have it: alone an engine may be faster by more than that.
-        first = sides[names[0]].take(seconds=PLAN.block_seconds, rewarm_seconds=REWARM_S)
+        turn = {"seconds": PLAN.block_seconds, "rewarm_seconds": REWARM_S}
+        first = sides[names[0]].take(**turn, place=order.random())
         sides["slowed"].slow_down((SLOWER - 1) * float(np.median(first)))
         blocks: dict[str, list[Floats]] = {name: [] for name in sides}
         for _ in range(PLAN.blocks):
+            place = order.random()
             for name in order.sample(sorted(sides), len(sides)):
-                block = sides[name].take(seconds=PLAN.block_seconds, rewarm_seconds=REWARM_S)
-                blocks[name].append(block)
+                blocks[name].append(sides[name].take(**turn, place=place))
     yield "single", Pair([single[0]], [single[1]])
     for one, other in combinations(names, 2):
         yield "turns", Pair(blocks[one], blocks[other])

@@ -10,6 +10,7 @@ from __future__ import annotations
 EVERYWHERE = """
 wait . to run
 wait . -checking
+app.repaint ctrl+l =
 app.help question_mark Every key, by panel
 list.down down ~
 list.up up ~

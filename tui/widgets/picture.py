@@ -233,8 +233,9 @@ class PictureView(RowsView):
             self._write("".join(kitty.hide(self._first_number + one) for one in self._shown))
             self._shown = set()
         if self._sixels:
+            # They stand until something is written over them.
             self._sixels = False
-            self._terminal.paint_anew()
+            self._terminal.action_repaint()
 
     def _write(self, sequence: str) -> None:
         self._terminal.tell(sequence)
