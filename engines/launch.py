@@ -31,6 +31,11 @@ DEFAULTS = {
     # the default from CUDA 12.2 on, which libraries built for an older one (TensorRT 8.6) ask
     # for. docs.nvidia.com/cuda/cuda-c-programming-guide/#lazy-loading
     "CUDA_MODULE_LOADING": "LAZY",
+    # The heap in huge pages, from glibc 2.35 on where the kernel allows it (`madvise`): in small
+    # ones, which lie wherever there was room, four processes of one engine differed by 2 to 3 % on
+    # a CPU, in these by half a percent (docs/performance.md, "Are verdicts right?").
+    # gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
 # What the app's own interpreter may have been started with and another one must not see.

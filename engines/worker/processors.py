@@ -8,6 +8,7 @@ from pathlib import Path
 
 CPU_FOLDER = Path("/sys/devices/system/cpu")
 SMT = CPU_FOLDER / "smt" / "active"
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 FEW = 8
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -101,6 +102,18 @@ def governor(numbers: list[int]) -> str | None:
     return " and ".join(dict.fromkeys(one for one in found if one)) or None
 
 
+def heap_in_huge_pages() -> bool | None:
+    """Whether malloc asks for huge pages and the kernel gives them; None where nobody can tell.
+
+    "always [madvise] never" in that file means that who asks gets them.
+    """
+    mode = _read(HUGE_PAGES)
+    if mode is None:
+        return None
+    asked = "glibc.malloc.hugetlb=1" in os.environ.get("GLIBC_TUNABLES", "")
+    return "[always]" in mode or ("[madvise]" in mode and asked)
+
+
 def facts() -> dict[str, bool | int | float | str]:
     """Where this process may run, as a result states it; what is not known is left out."""
     allowed = allowed_processors()
@@ -109,6 +122,7 @@ def facts() -> dict[str, bool | int | float | str]:
         "cores": physical_cores(),
         "smt": smt(),
         "governor": governor(allowed),
+        "heap_in_huge_pages": heap_in_huge_pages(),
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engines import launch
 from engines.worker import jobs, processors
 
 
@@ -49,3 +50,29 @@ def test_a_turn_begins_where_it_is_told_and_may_go_anywhere_after(monkeypatch):
         processors.begin_on((number + 0.5) / len(allowed))
         assert seen[0] == ({processor}, processor)
         assert seen[-1][0] == allowed == os.sched_getaffinity(0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "tunables", "given"),
+    [
+        ("always [madvise] never", "glibc.malloc.hugetlb=1", True),
+        ("always [madvise] never", "", False),
+        ("always madvise [never]", "glibc.malloc.hugetlb=1", False),
+        ("[always] madvise never", "", True),
+        (None, "glibc.malloc.hugetlb=1", None),
+    ],
+)
+def test_huge_pages_are_told_as_they_are(monkeypatch, tmp_path, mode, tunables, given):
+    file = tmp_path / "enabled"
+    if mode is not None:
+        file.write_text(mode + "\n")
+    monkeypatch.setattr(processors, "HUGE_PAGES", file)
+    monkeypatch.setenv("GLIBC_TUNABLES", tunables)
+    assert processors.heap_in_huge_pages() is given
+
+
+def test_a_worker_asks_for_huge_pages_unless_the_user_has_tunables_of_their_own(monkeypatch):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    assert launch.variables()["GLIBC_TUNABLES"] == "glibc.malloc.hugetlb=1"
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
+    assert launch.variables()["GLIBC_TUNABLES"] == "glibc.malloc.arena_max=1"

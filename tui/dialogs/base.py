@@ -23,6 +23,7 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     BINDINGS = bindings("dialog")
     COMPONENT_CLASSES = ROW_CLASSES
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
     title_text = ""
 
     def compose(self) -> ComposeResult:
