@@ -142,6 +142,7 @@ def test_the_driver_stays_where_it_is_without_room_or_reason(monkeypatch):
 def test_facts_leave_out_what_the_kernel_does_not_say(monkeypatch, tmp_path):
     monkeypatch.setattr(processors, "CPU_FOLDER", tmp_path)
     monkeypatch.setattr(processors, "SMT", tmp_path / "smt")
+    monkeypatch.setattr(processors, "HUGE_PAGES", tmp_path / "enabled")
     found = processors.facts()
     assert set(found) == {"processors", "cores"}
     numbers = allowed_processors()
