@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from engines.results import EngineResult, WarmUpRecord
 from engines.statistics import Reason, Verdict
+from engines.statistics.dependence import Z_95
 
 PERCENT = 100.0
 # A limit of the board that belongs to it: its figures are those that a server would have as well.
@@ -20,7 +21,6 @@ UNSETTLED_FACTOR = 2.0
 # standard deviation of their ratio, in sets of four by turns (docs/performance.md). With the heap
 # in huge pages it is half of that. Of 190 pairs in a CUDA graph on an H200 none differed.
 PROCESS_SPREAD = 0.01
-Z_95 = 1.96
 
 
 def unfit(result: EngineResult, name: str) -> list[Reason]:
@@ -61,18 +61,22 @@ def stands(
 
 
 def as_processes_differ(
-    verdict: Verdict, interval: tuple[float, float, float] | None, device: str, said: Reason
+    verdict: Verdict,
+    ratio: float | None,
+    low: float | None,
+    high: float | None,
+    device: str,
+    said: Reason,
 ) -> Reason | None:
     """Why a FASTER or SLOWER may be no more than what two processes of one engine differ by.
 
-    `interval` is the ratio with the ends of its interval, low, ratio, high; `said` the reason of
-    the verdict on it. None where the verdict holds: on a GPU, and of larger differences.
+    `low` to `high` is the interval of `ratio`, `said` the reason of the verdict on it. None where
+    the verdict holds: on a GPU, and of larger differences.
     """
-    if device != "cpu" or interval is None or verdict not in (Verdict.FASTER, Verdict.SLOWER):
+    end = {Verdict.FASTER: high, Verdict.SLOWER: low}.get(verdict)
+    if device != "cpu" or end is None or ratio is None:
         return None
-    low, ratio, high = (math.log(one) for one in interval)
-    other_end = high if verdict is Verdict.FASTER else low
-    if abs(ratio) > math.hypot(ratio - other_end, Z_95 * PROCESS_SPREAD):
+    if abs(math.log(ratio)) > math.hypot(math.log(ratio / end), Z_95 * PROCESS_SPREAD):
         return None
     text = (
         f"{said.text}; but processes of one engine differ by {PERCENT * PROCESS_SPREAD:g} % on a"

@@ -123,8 +123,7 @@ def _beyond_processes(
     reasons: tuple[Reason, ...],
 ) -> tuple[Verdict, tuple[Reason, ...]]:
     """UNCLEAR, and why, where two processes of one engine may differ by as much."""
-    interval = None if ratio is None or low is None or high is None else (low, ratio, high)
-    doubt = as_processes_differ(verdict, interval, device, reasons[0])
+    doubt = as_processes_differ(verdict, ratio, low, high, device, reasons[0])
     return (verdict, reasons) if doubt is None else (Verdict.UNCLEAR, (doubt, *reasons[1:]))
 
 

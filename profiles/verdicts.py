@@ -36,10 +36,9 @@ class Judgement:
 
     def beyond_processes(self, device: str) -> Judgement:
         """The same; UNCLEAR where two processes of one engine of `device` may differ by as much."""
-        interval = None
-        if self.low is not None and self.ratio is not None and self.high is not None:
-            interval = (self.low, self.ratio, self.high)
-        doubt = as_processes_differ(self.verdict, interval, device, self.reasons[0])
+        doubt = as_processes_differ(
+            self.verdict, self.ratio, self.low, self.high, device, self.reasons[0]
+        )
         if doubt is None:
             return self
         reasons = (doubt, *self.reasons[1:])

@@ -24,8 +24,8 @@ def begin_on(place: float) -> None:
     """Move this thread to the processor at `place`, from 0 to below 1, of those that are allowed.
 
     It may leave it again, as the scheduler likes, which seldom moves what runs. Without this a
-    process that sleeps and wakes stays for minutes where it once was: on two cores four processes
-    of one engine differed by 2 %, two on the one and two on the other, in set after set.
+    process that sleeps and wakes may stay for minutes where it once was, beside other work that
+    its competitors do not meet.
     """
     if not hasattr(os, "sched_setaffinity"):
         return

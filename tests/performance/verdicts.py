@@ -68,10 +68,9 @@ class Pair(NamedTuple):
         else:
             sizes = [[len(block) for block in run] for run in self]
             found = compare(a, b, a_blocks=sizes[0], b_blocks=sizes[1], interleaved=True)
-        if found.low is None or found.high is None:
-            return found
-        interval = (found.low, found.ratio, found.high)
-        doubt = as_processes_differ(found.verdict, interval, "cpu", found.reasons[0])
+        doubt = as_processes_differ(
+            found.verdict, found.ratio, found.low, found.high, "cpu", found.reasons[0]
+        )
         return found if doubt is None else replace(found, verdict=Verdict.UNCLEAR)
 
 
