@@ -8,7 +8,9 @@ TensorRT is compared with a bare loop, where no profiler is in its interpreter.
 
 from __future__ import annotations
 
+import argparse
 import statistics
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -25,9 +27,13 @@ BARE_ROUNDS = 3
 OPTIONS = {"eager": {"cuda_graph": True}, "onnxruntime": {}, "tensorrt": {}}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="split")
+    parser.add_argument("--engines", nargs="+", choices=OPTIONS, default=OPTIONS)
+    parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
+    chosen = parser.parse_args(arguments)
     answers = [one for one in probe() if one.ready and one.device == "cuda"]
-    specs = [spec for name in OPTIONS for spec in specs_of(name, answers)]
+    specs = [spec for name in chosen.engines for spec in specs_of(name, answers, chosen.batches)]
     if not specs:
         row("no engine runs on a GPU here", "")
     for spec in specs:
@@ -48,7 +54,9 @@ def main() -> None:
         row("  events of a run of ours / without CUPTI", f"{ours / seen['alone_ms']:.3f}")
 
 
-def specs_of(engine: str, answers: list[Availability]) -> list[EngineSpec]:
+def specs_of(
+    engine: str, answers: list[Availability], batches: Iterable[int] = BATCHES
+) -> list[EngineSpec]:
     """The entries of `engine` that are compared, where it can run here."""
     able = next((one for one in answers if one.engine == engine), None)
     if able is None:
@@ -56,7 +64,7 @@ def specs_of(engine: str, answers: list[Availability]) -> list[EngineSpec]:
     return [
         EngineSpec(engine=engine, device="cuda", precision="fp16", batch=batch,
                    environment=able.environment, options=OPTIONS[engine])
-        for batch in BATCHES
+        for batch in batches
     ]  # fmt: skip
 
 
