@@ -215,7 +215,7 @@ class EagerCuda(Backend):
         return torch.device("cuda", index)
 
     def _choose_arithmetic(self) -> None:
-        """TF32 for that precision only; cuDNN times its convolutions and keeps the fastest.
+        """TF32 for that precision only; cuDNN times its convolutions where that is asked for.
 
         Of torch's two ways to set TF32 the older: where they are mixed, reading them raises.
         """
@@ -224,7 +224,7 @@ class EagerCuda(Backend):
         tf32 = self.job.precision == "tf32"
         torch.backends.cudnn.allow_tf32 = tf32
         torch.backends.cuda.matmul.allow_tf32 = tf32
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark = bool(self.job.options["cudnn_benchmark"])
 
     def _make_buffers(self, device: torch.device) -> None:
         import torch

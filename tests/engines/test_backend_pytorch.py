@@ -30,7 +30,7 @@ from engines.worker.throughput import Lanes
 BATCH = 2
 GPU = {"index": 0, "name": "NVIDIA H200", "compute_capability": "9.0", "uuid": "GPU-0",
        "memory_bytes": 150_000_000_000}  # fmt: skip
-DEFAULTS = {"threads": 1, "channels_last": True, "gpu": 0}
+DEFAULTS = {"threads": 1, "channels_last": True, "cudnn_benchmark": False, "gpu": 0}
 
 
 @pytest.fixture
@@ -318,7 +318,7 @@ def test_a_request_copies_in_computes_and_copies_out(job, batches, expected, sta
     np.testing.assert_allclose(output, expected[0], atol=1e-4)
     assert backend.facts() == {
         "provider": "torch CUDA", "gpu": "NVIDIA H200", "memory_format": "channels_last",
-        "weights_dtype": "float32", "tf32": False, "cudnn_benchmark": True, "cuda_graph": False,
+        "weights_dtype": "float32", "tf32": False, "cudnn_benchmark": False, "cuda_graph": False,
     }  # fmt: skip
     backend.close()
     assert not torch.is_inference_mode_enabled()
@@ -330,6 +330,14 @@ def test_tf32_is_on_for_its_own_precision_only(job, stand_in):
         backend.load()
         assert backend.facts()["tf32"] is tf32
         assert torch.backends.cudnn.allow_tf32 is torch.backends.cuda.matmul.allow_tf32 is tf32
+        backend.close()
+
+
+def test_cudnn_times_its_convolutions_only_where_that_is_asked_for(job, stand_in):
+    for asked in (True, False):
+        backend = stand_in(job(device="cuda", cudnn_benchmark=asked))
+        backend.load()
+        assert torch.backends.cudnn.benchmark is asked is backend.facts()["cudnn_benchmark"]
         backend.close()
 
 

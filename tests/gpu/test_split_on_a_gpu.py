@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 
 import msgspec
@@ -132,10 +133,12 @@ def test_device_compute_agrees_with_cupti_s_timeline(engine):
 
 
 def test_tensorrt_s_device_compute_agrees_with_a_bare_loop(tensorrt):
-    spec = in_tensorrt(tensorrt)
-    ours = gpu.tool(spec, [tensorrt])["device_ms"]
-    bare = split.bare_ms(spec)
-    assert abs(ours / bare - 1) < split.LIMIT, (ours, bare)
+    # In turn, and the median of three pairs: between two runs clocks may change by as much.
+    spec, ratios = in_tensorrt(tensorrt), []
+    for _ in range(3):
+        ours = gpu.tool(spec, [tensorrt])["device_ms"]
+        ratios.append(ours / gpu.bare(spec)["device_ms"])
+    assert abs(statistics.median(ratios) - 1) < split.LIMIT, ratios
 
 
 # Several requests in flight
