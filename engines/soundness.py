@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from engines.results import EngineResult, WarmUpRecord
 from engines.statistics import Reason, Verdict
@@ -17,11 +18,49 @@ UNSETTLED = "unsettled"
 # rise, compilers at work and neighbours that come and go, what is larger does not outlast ten
 # seconds of warm-up, and shows as drift in what is measured.
 UNSETTLED_FACTOR = 2.0
-# What two processes of one engine differ by on a CPU, each in the memory that it was given: the
-# standard deviation of their ratio, in sets of four by turns (docs/performance.md). With the heap
-# in huge pages it is half of that. On an H200, of 190 pairs in a CUDA graph none was called FASTER
-# or SLOWER, nor was one of eight pairs of processes that have the same kernels.
-PROCESS_SPREAD = 0.01
+# What two processes of one engine that take turns differ by on a CPU, each in the memory that it
+# was given: the standard deviation of their ratio, in sets of four (docs/performance.md). With the
+# heap in huge pages it is half of that. On an H200, of 190 pairs in a CUDA graph none was called
+# FASTER or SLOWER, nor was one of eight pairs of processes that have the same kernels.
+PROCESSES_DIFFER = {"cpu": 0.01}
+# What two single runs differ by, one after the other: 40 of eager and 40 of ONNX Runtime on a
+# virtual machine with neighbours, six of one TensorRT engine on an H200 (docs/performance.md).
+RUNS_DIFFER = {"cpu": 0.065, "cuda": 0.01}
+
+
+class Spread(NamedTuple):
+    """What two measurements of one and the same engine differ by.
+
+    `share` is the standard deviation of their ratio. `of` says which two in words, `remedy` what to
+    do where a difference is no more than that; `code` is that reason's.
+    """
+
+    code: str
+    share: float
+    of: str
+    remedy: str
+
+
+def of_processes(device: str) -> Spread | None:
+    """The spread of two processes that take turns; None where it is below what a run shows."""
+    if (share := PROCESSES_DIFFER.get(device)) is None:
+        return None
+    of = f"processes of one engine differ by {_on(device, share)}"
+    return Spread("processes", share, of, "restart both and see whether it holds")
+
+
+def of_runs(device: str, share: float | None = None) -> Spread | None:
+    """The spread of two single runs; `share` where somebody knows that of the machine."""
+    share = RUNS_DIFFER.get(device) if share is None else share
+    if share is None:
+        return None
+    of = f"single runs of one engine differ by {_on(device, share)}"
+    return Spread("runs", share, of, "measure both in one run, by turns")
+
+
+def _on(device: str, share: float) -> str:
+    name = {"cpu": "a CPU", "cuda": "a GPU"}.get(device, device)
+    return f"{PERCENT * share:g} % on {name} (standard deviation)"
 
 
 def unfit(result: EngineResult, name: str) -> list[Reason]:
@@ -61,29 +100,25 @@ def stands(
     return verdict is Verdict.SLOWER and low / factor > 1 + threshold
 
 
-def as_processes_differ(
+def within_spread(
     verdict: Verdict,
     ratio: float | None,
     low: float | None,
     high: float | None,
-    device: str,
+    spread: Spread | None,
     said: Reason,
 ) -> Reason | None:
-    """Why a FASTER or SLOWER may be no more than what two processes of one engine differ by.
+    """Why a FASTER or SLOWER may be no more than what one engine differs from itself by.
 
     `low` to `high` is the interval of `ratio`, `said` the reason of the verdict on it. None where
-    the verdict holds: on a GPU, and of larger differences.
+    the verdict holds: without a `spread`, and of larger differences.
     """
     end = {Verdict.FASTER: high, Verdict.SLOWER: low}.get(verdict)
-    if device != "cpu" or end is None or ratio is None:
+    if spread is None or end is None or ratio is None:
         return None
-    if abs(math.log(ratio)) > math.hypot(math.log(ratio / end), Z_95 * PROCESS_SPREAD):
+    if abs(math.log(ratio)) > math.hypot(math.log(ratio / end), Z_95 * spread.share):
         return None
-    text = (
-        f"{said.text}; but processes of one engine differ by {PERCENT * PROCESS_SPREAD:g} % on a"
-        " CPU (standard deviation): restart both and see whether it holds"
-    )
-    return Reason("processes", text)
+    return Reason(spread.code, f"{said.text}; but {spread.of}: {spread.remedy}")
 
 
 def caveats(result: EngineResult, name: str) -> list[Reason]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.results import EngineResult, VersusRecord
-from engines.soundness import UNSETTLED, as_processes_differ, caveats, stands, unfit
+from engines.soundness import UNSETTLED, caveats, of_processes, stands, unfit, within_spread
 from engines.statistics import MIN_BLOCKS, Reason, Verdict, compare, judge
 
 Floats = NDArray[np.float64]
@@ -123,7 +123,7 @@ def _beyond_processes(
     reasons: tuple[Reason, ...],
 ) -> tuple[Verdict, tuple[Reason, ...]]:
     """UNCLEAR, and why, where two processes of one engine may differ by as much."""
-    doubt = as_processes_differ(verdict, ratio, low, high, device, reasons[0])
+    doubt = within_spread(verdict, ratio, low, high, of_processes(device), reasons[0])
     return (verdict, reasons) if doubt is None else (Verdict.UNCLEAR, (doubt, *reasons[1:]))
 
 

@@ -17,7 +17,7 @@ from engines.errors import (
     UsageError,
 )
 from engines.results import EngineResult
-from engines.soundness import caveats, unfit
+from engines.soundness import caveats, of_runs, unfit
 from engines.statistics import Verdict
 from profiles import differences
 from profiles.reading import read_profile
@@ -104,7 +104,12 @@ def exit_code_of(entries: Sequence[EntryComparison]) -> int:
     return EXIT_OK
 
 
-def compare_files(a: Path | str, b: Path | str, threshold: float = THRESHOLD) -> ProfileComparison:
+def compare_files(
+    a: Path | str,
+    b: Path | str,
+    threshold: float = THRESHOLD,
+    spread: float | None = None,
+) -> ProfileComparison:
     """Compare the profiles in two files; FileError or UsageError as for their parts.
 
     A profile whose samples are missing or damaged is compared by its saved intervals, and the
@@ -114,7 +119,7 @@ def compare_files(a: Path | str, b: Path | str, threshold: float = THRESHOLD) ->
     notes: list[str] = []
     samples_a = samples_or_note(first, a, notes)
     samples_b = samples_or_note(second, b, notes)
-    return compare_profiles(first, second, samples_a, samples_b, threshold, notes)
+    return compare_profiles(first, second, samples_a, samples_b, threshold, notes, spread)
 
 
 def compare_profiles(
@@ -124,8 +129,12 @@ def compare_profiles(
     samples_b: RawSamples | None = None,
     threshold: float = THRESHOLD,
     notes: Sequence[str] = (),
+    spread: float | None = None,
 ) -> ProfileComparison:
     """Compare candidate `b` with baseline `a`.
+
+    `spread` is what two runs of one engine differ by where these were measured, as a share, the
+    standard deviation of their ratio; by default that of `engines.soundness.of_runs`.
 
     Raises UsageError, naming the difference, where they are not runs of one model or have no entry
     in common, and MeasurementInvalid where the baseline measured none of those. Another machine,
@@ -133,6 +142,8 @@ def compare_profiles(
     """
     if not 0 < threshold < 1:
         raise UsageError(f"the threshold is {threshold:g}, expected a share between 0 and 1")
+    if spread is not None and not 0 <= spread < 1:
+        raise UsageError(f"the spread is {spread:g}, expected a share from 0 to below 1")
     if problems := differences.unlike(a, b):
         raise UsageError(
             "these are runs of different things: " + ", ".join(problems),
@@ -143,7 +154,12 @@ def compare_profiles(
         raise UsageError(_nothing_in_common(a, b), hint="run the same engines in both")
     entries = tuple(
         _compare(
-            a.results[i], b.results[j], _measured(samples_a, i), _measured(samples_b, j), threshold
+            a.results[i],
+            b.results[j],
+            _measured(samples_a, i),
+            _measured(samples_b, j),
+            threshold,
+            spread,
         )
         for i, j in pairs
         if a.results[i].measured
@@ -213,6 +229,7 @@ def _compare(
     samples_a: Series | None,
     samples_b: Series | None,
     threshold: float,
+    spread: float | None,
 ) -> EntryComparison:
     basis: Basis = "nothing"
     if b.latency is None:
@@ -222,7 +239,7 @@ def _compare(
     else:
         judgement, basis = from_intervals(a, b, threshold), "saved intervals"
     sides = ((a, "A"), (b, "B"))
-    judgement = judgement.beyond_processes(b.spec.device).known(
+    judgement = judgement.beyond(of_runs(b.spec.device, spread)).known(
         [doubt for one, side in sides for doubt in unfit(one, side)],
         [caveat for one, side in sides for caveat in caveats(one, side)],
         threshold,

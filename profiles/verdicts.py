@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engines.results import EngineResult, PercentileRecord, VersusRecord
-from engines.soundness import as_processes_differ, stands
+from engines.soundness import Spread, stands, within_spread
 from engines.statistics import Reason, Verdict, compare, judge
 from profiles.samples import Series
 
@@ -34,10 +34,10 @@ class Judgement:
     def why(self) -> str:
         return self.reasons[0].text
 
-    def beyond_processes(self, device: str) -> Judgement:
-        """The same; UNCLEAR where two processes of one engine of `device` may differ by as much."""
-        doubt = as_processes_differ(
-            self.verdict, self.ratio, self.low, self.high, device, self.reasons[0]
+    def beyond(self, spread: Spread | None) -> Judgement:
+        """The same; UNCLEAR where one engine may differ from itself by as much."""
+        doubt = within_spread(
+            self.verdict, self.ratio, self.low, self.high, spread, self.reasons[0]
         )
         if doubt is None:
             return self

@@ -222,6 +222,13 @@ def _compare(command: argparse.ArgumentParser) -> None:
         metavar="PCT",
         help="changes of the median up to this many percent are SAME (1, or what A was run with)",
     )
+    command.add_argument(
+        "--spread",
+        type=float,
+        metavar="PCT",
+        help="what two runs of one engine differ by on this machine, the standard deviation of"
+        " their ratio in percent (6.5 on a CPU, 1 on a GPU): less is no verdict",
+    )
     _format_options(command)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from engines.interleaving import REWARM_S
 from engines.plan import EngineSpec, Measurement, ModelSpec
-from engines.soundness import as_processes_differ
+from engines.soundness import of_processes, of_runs, within_spread
 from engines.statistics import Comparison, Verdict, compare
 from tests.performance.recordings import Floats, draw, load
 from tests.performance.workers import Engines
@@ -64,12 +64,13 @@ class Pair(NamedTuple):
         """The second against the first, its latencies times `slowed`, as the product judges it."""
         a, b = np.concatenate(self.a), np.concatenate(self.b) * slowed
         if len(self.a) == 1:
-            found = compare(a, b)
+            found, spread = compare(a, b), of_runs("cpu")
         else:
+            spread = of_processes("cpu")
             sizes = [[len(block) for block in run] for run in self]
             found = compare(a, b, a_blocks=sizes[0], b_blocks=sizes[1], interleaved=True)
-        doubt = as_processes_differ(
-            found.verdict, found.ratio, found.low, found.high, "cpu", found.reasons[0]
+        doubt = within_spread(
+            found.verdict, found.ratio, found.low, found.high, spread, found.reasons[0]
         )
         return found if doubt is None else replace(found, verdict=Verdict.UNCLEAR)
 

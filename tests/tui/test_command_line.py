@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import tomli
 
+from engines.soundness import RUNS_DIFFER
 from profiles.reading import read_profile
 from tests.terminal import Terminal
 
@@ -86,6 +87,12 @@ def test_a_profile_compared_with_itself_is_the_same(saved):
     done = infer_tui("compare", str(saved[0]), str(saved[0]), "--threshold", "20")
     assert "SAME" in done.stdout
     assert done.returncode == 0
+
+
+def test_the_help_says_what_single_runs_differ_by():
+    shares = [f"{100 * RUNS_DIFFER[device]:g} on a {name}"
+              for device, name in (("cpu", "CPU"), ("cuda", "GPU"))]  # fmt: skip
+    assert ", ".join(shares) in " ".join(infer_tui("compare", "--help").stdout.split())
 
 
 @pytest.mark.parametrize("shape", ["text", "md", "json"])
@@ -309,6 +316,8 @@ BAD = [
     (("compare", "a.toml"), "there is no profile 'a.toml'"),
     (("compare", "a.toml", "b.toml"), "a.toml"),
     (("compare", "a.toml", "b.toml", "--threshold", "-1"), "expected a percentage above 0"),
+    (("compare", "a.toml", "b.toml", "--spread", "nan"), "expected a percentage from 0"),
+    (("compare", "a.toml", "--spread", "1"), "--spread is for two profiles"),
     (("export", *TINY, "-o", "/proc/none/m.onnx"), "can't write /proc/none/m.onnx"),
     (("model", "--graph", "x.foo"), "'.foo'"),
     (("build",), "TensorRT can't build here"),

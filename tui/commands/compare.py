@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import argparse
 
+from engines.errors import UsageError
 from profiles.comparison import THRESHOLD, ProfileComparison, compare_files
 from profiles.store import Store
 from profiles.within import RunVerdicts, judge_file
-from tui.commands.plan import share_of
+from tui.commands.plan import PERCENT, share_of
 from tui.commands.printing import print_report
 
 
 def main(arguments: argparse.Namespace) -> int:
     given = None if arguments.threshold is None else share_of(arguments.threshold)
+    spread = None if arguments.spread is None else _spread_of(arguments)
     store = Store()
     baseline = store.find(arguments.baseline)
     found: RunVerdicts | ProfileComparison
     if arguments.candidate is None:
         found = judge_file(baseline, given)
     else:
-        found = compare_files(baseline, store.find(arguments.candidate), given or THRESHOLD)
+        candidate = store.find(arguments.candidate)
+        found = compare_files(baseline, candidate, given or THRESHOLD, spread)
     print_report(found, arguments.format)
     return found.exit_code
+
+
+def _spread_of(arguments: argparse.Namespace) -> float:
+    """`--spread` in percent as a share; UsageError where it is none, or is about one profile."""
+    percent = arguments.spread
+    if not 0 <= percent < PERCENT:
+        hint = "expected a percentage from 0 to below 100"
+        raise UsageError(f"--spread is {percent:g}", hint=hint)
+    if arguments.candidate is None:
+        raise UsageError("--spread is for two profiles", hint="name the second, or leave it out")
+    return float(percent / PERCENT)
