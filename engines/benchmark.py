@@ -188,12 +188,13 @@ class Benchmark:
 
     def _conditions(self) -> tuple[ConditionsRecord | None, list[str]]:
         """What disturbed the measurement, and for each of its blocks by which cause, if any."""
-        taken = self._taken
-        asleep_s = taken.asleep_ns / 1e9
-        if self._watch is None or taken.timeline is None:
-            problem = self._monitor.problem if self._monitor is not None and self._gpu else ""
-            return conditions.unwatched(asleep_s, problem), [""] * len(taken.times)
-        return conditions.judge(taken.times, self._watch.log(), taken.timeline.origin_ns, asleep_s)
+        taken, watch = self._taken, self._watch
+        origin_ns = taken.timeline.origin_ns if taken.timeline is not None else 0
+        log = watch.log() if watch is not None else conditions.GpuLog()
+        found, tags = conditions.judge(taken.times, log, origin_ns, taken.asleep_ns / 1e9)
+        if watch is None and self._gpu and self._monitor is not None:
+            found = msgspec.structs.replace(found, problem=self._monitor.problem)
+        return (found if found.says_anything else None), tags
 
     def _energy(self, worker: WorkerProcess) -> Generator[Event, None, dict[str, Any]]:
         if self.spec.device == "cuda":

@@ -1,4 +1,4 @@
-"""The rules by which readings of a GPU become verdicts on the samples that were taken beside them.
+"""The rules by which readings of a machine become verdicts on the samples taken beside them.
 
 Nothing is read here: recorded readings come in, so that every rule can be tried without a GPU.
 Times are nanoseconds of the driver's `time.monotonic_ns`.
@@ -30,6 +30,9 @@ FULL_CLOCK = 0.985
 LEAST_POWER_SHARE = 0.01
 # What suspends a machine for less than this is not a lid that was closed.
 LEAST_SLEEP_S = 0.5
+# A thread that waits for a processor for more of a block than this shared it: where nothing else
+# runs it waits for 0.1 % to 1 % of its time, and for half of it beside one other that is as busy.
+MOST_WAITED = 0.05
 # Pauses between disturbed blocks that are shorter are one disturbance to a reader, and a profile
 # holds the longest of them.
 MERGED_S = 1.0
@@ -38,10 +41,12 @@ NS_PER_S = 1e9
 
 # What may have caused an outlier, the graver first.
 THROTTLED, SHARED, CAPPED = "throttled", "shared-gpu", "power-capped"
+CROWDED = "shared-cpu"
 PREEMPTED, PAGED = "preempted", "page-fault"
 VERDICT_OF: dict[str, Condition] = {
     THROTTLED: "THROTTLED",
     SHARED: "SHARED GPU",
+    CROWDED: "SHARED CPU",
     CAPPED: "POWER-CAPPED",
 }
 
@@ -51,7 +56,8 @@ class Block:
     """When a block of `n` samples was taken, and what its process went through meanwhile.
 
     `preempted` counts involuntary context switches of all its threads, `page_faults` those that
-    had to wait for a disk.
+    had to wait for a disk. `waited_ns` is for how long the thread that did so longest was ready and
+    had no processor, None where the kernel does not count that.
     """
 
     start_ns: int
@@ -59,6 +65,12 @@ class Block:
     n: int
     preempted: int = 0
     page_faults: int = 0
+    waited_ns: int | None = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it had to share its processors."""
+        return (self.waited_ns or 0) > MOST_WAITED * (self.end_ns - self.start_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +122,8 @@ class _Stretch:
 def judge(
     blocks: Sequence[Block], log: GpuLog, origin_ns: int = 0, asleep_s: float = 0.0
 ) -> tuple[ConditionsRecord, list[str]]:
-    """What the GPU was like while `blocks` were taken; and the cause that each may have been
-    disturbed by, one of VERDICT_OF or empty.
+    """What the machine was like while `blocks` were taken; and the cause that each may have been
+    disturbed by, one of VERDICT_OF or empty. Of an engine on the CPU the `log` is empty.
 
     `origin_ns` is where the seconds of the entry's samples count from; `asleep_s` is how long the
     machine was suspended meanwhile.
@@ -123,7 +135,10 @@ def judge(
         for before, look in pairwise(log.looks)
         if look.computed
     ]
-    found = [_tags_of(block, stretches) | _tags_of(block, shared) for block in blocks]
+    found = [
+        _tags_of(block, stretches) | _tags_of(block, shared) | _tags_of_processors(block)
+        for block in blocks
+    ]
     shares = _shares(blocks, found)
     gravest = [next((tag for tag in VERDICT_OF if tag in tags), "") for tags in found]
     record = msgspec.structs.replace(
@@ -132,6 +147,8 @@ def judge(
         throttled_share=shares[THROTTLED],
         power_capped_share=shares[CAPPED],
         shared_share=shares[SHARED],
+        crowded_share=shares[CROWDED],
+        processor_wait_share=_waited_share(blocks),
         asleep_s=asleep_s,
         disturbances=_disturbances(blocks, gravest, origin_ns),
         others=_others(blocks, log.looks),
@@ -157,22 +174,13 @@ def outlier_causes(
         first += block.n
         if not outliers:
             continue
-        if tag:
+        # Of a crowded block's outliers the switches say how many may be its own.
+        if tag and tag != CROWDED:
             causes[tag] += outliers
             continue
         causes[PREEMPTED] += min(outliers, block.preempted)
         causes[PAGED] += min(max(0, outliers - block.preempted), block.page_faults)
     return {cause: count for cause, count in causes.items() if count}
-
-
-def unwatched(asleep_s: float, problem: str = "") -> ConditionsRecord | None:
-    """The conditions of an entry that no GPU was read for, None where there is nothing to say.
-
-    `problem` is why its GPU could not be read; empty for an entry on the CPU.
-    """
-    if asleep_s >= LEAST_SLEEP_S:
-        return ConditionsRecord(verdicts=("SUSPENDED",), asleep_s=asleep_s, problem=problem)
-    return ConditionsRecord(problem=problem) if problem else None
 
 
 def _stretches(log: GpuLog) -> list[_Stretch]:
@@ -216,6 +224,17 @@ def _growth(before: int | None, after: int | None) -> int:
 def _tags_of(block: Block, stretches: list[_Stretch]) -> frozenset[str]:
     """What disturbed the stretches that `block` was taken in; they are marked as measured."""
     return frozenset().union(*(one.tags for one in _around(block, stretches)))
+
+
+def _tags_of_processors(block: Block) -> frozenset[str]:
+    return frozenset((CROWDED,)) if block.crowded else frozenset()
+
+
+def _waited_share(blocks: Sequence[Block]) -> float | None:
+    """The share of the time measured that was spent waiting for a processor; None if unknown."""
+    known = [one for one in blocks if one.waited_ns is not None]
+    total_ns = sum(one.end_ns - one.start_ns for one in known)
+    return sum(one.waited_ns or 0 for one in known) / total_ns if total_ns else None
 
 
 def _around(block: Block, stretches: list[_Stretch]) -> Iterator[_Stretch]:

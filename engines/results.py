@@ -148,7 +148,7 @@ class ThroughputRecord(Record, frozen=True, kw_only=True):
     reason: str = ""
 
 
-Condition = Literal["THROTTLED", "POWER-CAPPED", "SHARED GPU", "SUSPENDED"]
+Condition = Literal["THROTTLED", "POWER-CAPPED", "SHARED GPU", "SHARED CPU", "SUSPENDED"]
 
 
 class DisturbanceRecord(Record, frozen=True, kw_only=True):
@@ -160,14 +160,15 @@ class DisturbanceRecord(Record, frozen=True, kw_only=True):
 
 
 class ConditionsRecord(Record, frozen=True, kw_only=True):
-    """What the GPU was like while the entry was measured, from `readings` of NVML.
+    """What the machine was like while the entry was measured, of its GPU from `readings` of NVML.
 
     `verdicts` are what a reader must know; shares are of the time measured, and `disturbances`
     say when it was, the longest of them. `reasons` maps each clock event reason that was seen, by
     NVML's name or as a hexadecimal bit where this program knows none, to the share of readings
     that showed it. `others` names the other processes that were seen on the GPU, be it that they
-    only held memory. `asleep_s` is how long the machine was suspended meanwhile. `problem` says why
-    nothing could be read at all.
+    only held memory. `processor_wait_share` is the share of the time for which a thread of the
+    worker was ready and had no processor, None where the kernel does not count it. `asleep_s` is
+    how long the machine was suspended meanwhile. `problem` says why the GPU could not be read.
     """
 
     readings: int = 0
@@ -176,6 +177,8 @@ class ConditionsRecord(Record, frozen=True, kw_only=True):
     throttled_share: float = 0.0
     power_capped_share: float = 0.0
     shared_share: float = 0.0
+    crowded_share: float = 0.0
+    processor_wait_share: float | None = None
     asleep_s: float = 0.0
     sm_clock_min_mhz: float | None = None
     sm_clock_median_mhz: float | None = None
@@ -196,6 +199,11 @@ class ConditionsRecord(Record, frozen=True, kw_only=True):
         return any(one in self.verdicts for one in ("THROTTLED", "SUSPENDED"))
 
     @property
+    def says_anything(self) -> bool:
+        """Whether there is more than nothing in it."""
+        return self != ConditionsRecord()
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """Each verdict in words, in the order of `verdicts`."""
         return tuple(self._sentence(one) for one in self.verdicts)
@@ -209,6 +217,11 @@ class ConditionsRecord(Record, frozen=True, kw_only=True):
             return f"POWER-CAPPED: the power limit held the clock down for {share} of the time"
         if verdict == "SUSPENDED":
             return f"SUSPENDED: the machine slept for {self.asleep_s:.0f} s in the middle"
+        if verdict == "SHARED CPU":
+            share = f"{100 * (self.processor_wait_share or 0):.0f} %"
+            return (
+                f"SHARED CPU: others had its processors: it waited for one for {share} of the time"
+            )
         share = f"{100 * self.shared_share:.0f} %"
         seen = f" (seen there: {', '.join(self.others)})" if self.others else ""
         return f"SHARED GPU: another process computed on it in {share} of the time{seen}"

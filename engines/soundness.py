@@ -6,13 +6,16 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engines.results import EngineResult, WarmUpRecord
+from engines.results import ConditionsRecord, EngineResult, WarmUpRecord
 from engines.statistics import Reason, Verdict
 from engines.statistics.dependence import Z_95
 
 PERCENT = 100.0
 # A limit of the board that belongs to it: its figures are those that a server would have as well.
-HARMLESS = "POWER-CAPPED"
+HARMLESS = ("POWER-CAPPED",)
+# What others have of the processors they have of both sides' turns, which are in random order: of
+# such pairs none in 300 was wrong (docs/performance.md).
+HARMLESS_BY_TURNS = (*HARMLESS, "SHARED CPU")
 UNSETTLED = "unsettled"
 # What an engine whose warm-up did not settle may still become faster or slower by. Of clocks that
 # rise, compilers at work and neighbours that come and go, what is larger does not outlast ten
@@ -63,10 +66,11 @@ def _on(device: str, share: float) -> str:
     return f"{PERCENT * share:g} % on {name} (standard deviation)"
 
 
-def unfit(result: EngineResult, name: str) -> list[Reason]:
+def unfit(result: EngineResult, name: str, *, by_turns: bool = False) -> list[Reason]:
     """Why no verdict can rest on `result`; empty where one can.
 
-    The sentences call it `name`, which may be empty where they stand beside its label.
+    The sentences call it `name`, which may be empty where they stand beside its label; `by_turns`
+    is whether it took turns with what it is compared with.
     """
     reasons = []
     if result.status == "invalid":
@@ -75,7 +79,7 @@ def unfit(result: EngineResult, name: str) -> list[Reason]:
     if result.warm_up is not None and not result.warm_up.settled:
         text = f"{unsettled(result.warm_up)}; measure it again on a quieter machine"
         reasons.append(Reason(UNSETTLED, _named(name, text)))
-    return [*reasons, *(one for one in _conditions(result, name) if one.code != code_of(HARMLESS))]
+    return [*reasons, *_conditions(result, name, by_turns=by_turns, harmless=False)]
 
 
 def stands(
@@ -121,9 +125,9 @@ def within_spread(
     return Reason(spread.code, f"{said.text}; but {spread.of}: {spread.remedy}")
 
 
-def caveats(result: EngineResult, name: str) -> list[Reason]:
-    """What a reader of a verdict on `result` must know besides it; `name` as in `unfit`."""
-    reasons = [one for one in _conditions(result, name) if one.code == code_of(HARMLESS)]
+def caveats(result: EngineResult, name: str, *, by_turns: bool = False) -> list[Reason]:
+    """What a reader of a verdict on `result` must know besides it; the rest as in `unfit`."""
+    reasons = _conditions(result, name, by_turns=by_turns, harmless=True)
     if result.status in ("failed", "stopped") and result.latency is not None:
         text = f"{name or 'it'} {result.status} after {result.latency.n} samples: {result.reason}"
         reasons.append(Reason(result.status, text))
@@ -141,22 +145,27 @@ def code_of(condition: str) -> str:
     return condition.lower().replace(" ", "-")
 
 
-def _conditions(result: EngineResult, name: str) -> list[Reason]:
-    """Every condition under which `result` was measured, in words."""
+def _conditions(result: EngineResult, name: str, *, by_turns: bool, harmless: bool) -> list[Reason]:
+    """The conditions that `result` was measured under, those that are `harmless` or the others."""
     if (found := result.conditions) is None:
         return []
+    allowed = HARMLESS_BY_TURNS if by_turns else HARMLESS
+    said = [one for one in found.verdicts if (one in allowed) is harmless]
+    return [Reason(code_of(one), _named(name, _in_words(one, found))) for one in said]
+
+
+def _in_words(condition: str, found: ConditionsRecord) -> str:
     others = f": {', '.join(found.others)}" if found.others else ""
     throttled, capped = PERCENT * found.throttled_share, PERCENT * found.power_capped_share
+    waited = PERCENT * (found.processor_wait_share or 0.0)
     words = {
         "THROTTLED": f"the GPU was throttled for {throttled:.0f} % of it; let it cool, then measure"
         " again",
         "SHARED GPU": f"other processes were on the GPU{others}; measure again without them",
-        HARMLESS: f"the GPU's power limit held for {capped:.0f} % of it",
+        "SHARED CPU": f"others had its processors: it waited for one for {waited:.0f} % of it",
+        "POWER-CAPPED": f"the GPU's power limit held for {capped:.0f} % of it",
     }
-    return [
-        Reason(code_of(one), _named(name, words.get(one, f"it was {one} meanwhile")))
-        for one in found.verdicts
-    ]
+    return words.get(condition, f"it was {condition} meanwhile")
 
 
 def _named(name: str, text: str) -> str:

@@ -72,8 +72,8 @@ def versus(
     )
     verdict, reasons = _beyond_processes(verdict, ratio, low, high, result.spec.device, reasons)
     sides = ((result, ""), (baseline, f"the baseline {baseline.label}"))
-    doubts = [reason for side, name in sides for reason in unfit(side, name)]
-    known = [reason for side, name in sides for reason in caveats(side, name)]
+    doubts = [reason for side, name in sides for reason in unfit(side, name, by_turns=True)]
+    known = [reason for side, name in sides for reason in caveats(side, name, by_turns=True)]
     if baseline.spec.batch != result.spec.batch:
         batches = f"{result.spec.batch} against {baseline.spec.batch}"
         known.append(

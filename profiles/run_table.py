@@ -179,4 +179,5 @@ def _what_to_do(sentence: str) -> str:
         "THROTTLED": "let it cool down, see to its fans and its neighbours, and measure again",
         "SUSPENDED": "keep the machine awake, and measure again",
         "SHARED GPU": "measure again when it is free",
+        "SHARED CPU": "measure again without them, or by turns",
     }.get(verdict, "")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engines.backends import build_engine, open_backend, probe_backend, split
 from engines.worker import accuracy, clock, inputs, processors
 from engines.worker.failure import WorkerError, explain
-from engines.worker.loop import Deliver, no_garbage_collection, timed_loop, timed_turn
+from engines.worker.loop import Deliver, Outcome, no_garbage_collection, timed_loop, timed_turn
 from engines.worker.throughput import Lanes
 from engines.worker.usage import Usage
 
@@ -118,7 +118,18 @@ def measure(request: Request, session: Session) -> Result:
     if session.origin_ns is None:
         session.origin_ns = time.perf_counter_ns()
     session.say("progress", phase=phase, clock=clock.word(session.origin_ns))
-    usage = Usage()
+    with Usage() as usage:
+        outcome = _timed(request, session, backend, usage)
+    return {
+        **outcome._asdict(),
+        "facts": facts_of(backend),
+        "peak_host_bytes": peak_host_bytes(),
+        "memory": backend.memory(),
+    }
+
+
+def _timed(request: Request, session: Session, backend: Backend, usage: Usage) -> Outcome:
+    """The timed loop that `request` asks for; each block goes out with what `usage` counted."""
 
     def deliver_as(phase: str) -> Deliver:
         def deliver(start_s: float, latencies_ms: NDArray[np.float64]) -> None:
@@ -129,9 +140,10 @@ def measure(request: Request, session: Session) -> Result:
 
         return deliver
 
+    phase = request["phase"]
     if "rewarm_seconds" in request:
         processors.begin_on(request["place"])
-        outcome = timed_turn(
+        return timed_turn(
             backend.infer,
             deliver_as("warm-up"),
             deliver_as(phase),
@@ -140,21 +152,14 @@ def measure(request: Request, session: Session) -> Result:
             seconds=request["seconds"],
             origin_ns=session.origin_ns,
         )
-    else:
-        outcome = timed_loop(
-            backend.infer,
-            deliver_as(phase),
-            session.stopped,
-            iterations=request.get("iterations"),
-            seconds=request.get("seconds"),
-            origin_ns=session.origin_ns,
-        )
-    return {
-        **outcome._asdict(),
-        "facts": facts_of(backend),
-        "peak_host_bytes": peak_host_bytes(),
-        "memory": backend.memory(),
-    }
+    return timed_loop(
+        backend.infer,
+        deliver_as(phase),
+        session.stopped,
+        iterations=request.get("iterations"),
+        seconds=request.get("seconds"),
+        origin_ns=session.origin_ns,
+    )
 
 
 def times(request: Request, session: Session) -> Result:

@@ -7,6 +7,7 @@ import pytest
 
 from engines.conditions import (
     CAPPED,
+    CROWDED,
     MOST_DISTURBANCES,
     SHARED,
     THROTTLED,
@@ -16,7 +17,6 @@ from engines.conditions import (
     Look,
     judge,
     outlier_causes,
-    unwatched,
 )
 from engines.gpu import GpuSample
 
@@ -260,12 +260,46 @@ def test_what_no_lid_was_closed_for_is_no_sleep():
 
 
 def test_sleep_is_a_verdict_with_and_without_a_gpu():
-    assert unwatched(0.4) is None
-    found = unwatched(12.0)
-    assert found is not None
+    assert not judge(ten_seconds(), GpuLog(), asleep_s=0.4)[0].says_anything
+    found, _ = judge(ten_seconds(), GpuLog(), asleep_s=12.0)
     assert found.verdicts == ("SUSPENDED",)
     assert found.invalid
     assert "12 s" in found.sentences[0]
+
+
+@pytest.mark.parametrize(
+    ("waits", "verdicts", "share"),
+    [
+        ([0.001] * 100, (), 0.0),
+        ([0.4] * 10 + [0.0] * 90, (), 0.1),
+        ([0.4] * 11 + [0.0] * 89, ("SHARED CPU",), 0.11),
+        ([0.049] * 100, (), 0.0),
+        ([0.051] * 100, ("SHARED CPU",), 1.0),
+    ],
+)
+def test_processors_are_shared_where_a_thread_waits_for_one_in_too_many_blocks(
+    waits, verdicts, share
+):
+    blocks = [
+        Block(at * S // 10, (at + 1) * S // 10, 50, waited_ns=round(waited * S / 10))
+        for at, waited in enumerate(waits)
+    ]
+    found, tags = judge(blocks, GpuLog())
+    assert found.verdicts == verdicts
+    assert found.crowded_share == pytest.approx(share)
+    assert found.processor_wait_share == pytest.approx(sum(waits) / 100)
+    assert tags.count(CROWDED) == round(100 * share)
+    assert not found.invalid
+    if verdicts:
+        assert f"{sum(waits):.0f} % of the time" in found.sentences[0]
+        assert {one.condition for one in found.disturbances} == {"SHARED CPU"}
+
+
+def test_a_kernel_that_does_not_count_waits_says_nothing_of_processors():
+    found, tags = judge(ten_seconds(), GpuLog())
+    assert not found.says_anything
+    assert found.processor_wait_share is None
+    assert set(tags) == {""}
 
 
 def test_outliers_are_put_down_to_what_is_known_and_no_more():
@@ -279,5 +313,7 @@ def test_outliers_are_put_down_to_what_is_known_and_no_more():
     latencies[[3, 4, 60, 61, 62, 63, 64, 110, 111, 112]] = 9.0
     causes = outlier_causes(latencies, blocks, [THROTTLED, "", "", ""], 2.0)
     assert causes == {"throttled": 2, "preempted": 3, "page-fault": 2}
+    causes = outlier_causes(latencies, blocks, ["", CROWDED, "", ""], 2.0)
+    assert causes == {"preempted": 3, "page-fault": 2}, "a crowd delays as often as it preempts"
     assert outlier_causes(latencies, [], [], 2.0) == {}
     assert outlier_causes(np.ones(200), blocks, [THROTTLED] * 4, 2.0) == {}

@@ -89,7 +89,7 @@ def test_all_of_it_survives_a_file(disturbed: Profile, tmp_path: Path) -> None:
 def test_a_verdict_that_does_not_exist_is_refused(disturbed: Profile, tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     write_profile(disturbed, None, path)
-    path.write_text(path.read_text().replace('"SHARED GPU"', '"SHARED CPU"'))
+    path.write_text(path.read_text().replace('"SHARED GPU"', '"SHARED BUS"'))
     with pytest.raises(FileError, match="verdicts"):
         read_profile(path)
 

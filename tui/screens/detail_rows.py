@@ -30,13 +30,18 @@ def outlier_rows(latency: LatencyRecord) -> Iterator[Row]:
 
 
 def conditions_rows(found: ConditionsRecord) -> Iterator[Row | str]:
-    yield row(("The GPU while it was measured", "heading"))
+    yield row(("The machine while it was measured", "heading"))
     yield from (f"! {sentence}" for sentence in found.sentences)
-    if found.problem:
-        yield f"Nothing could be read: {found.problem}"
-        return
-    if not found.verdicts:
+    if not found.verdicts and not found.problem:
         yield pair("verdict", "clean")
+    if found.processor_wait_share is not None:
+        yield pair(
+            "waited for a processor", f"{100 * found.processor_wait_share:.1f} % of the time"
+        )
+    if found.problem:
+        yield f"Nothing could be read of its GPU: {found.problem}"
+    if not found.readings:
+        return
     for name, share in (
         ("throttled", found.throttled_share),
         ("power-capped", found.power_capped_share),

@@ -57,6 +57,7 @@ BADGES: dict[Condition, Piece] = {
     "THROTTLED": ("! throttled", "bad"),
     "SUSPENDED": ("! suspended", "bad"),
     "SHARED GPU": ("! shared GPU", "warn"),
+    "SHARED CPU": ("! shared CPU", "warn"),
     "POWER-CAPPED": ("! power cap", "warn"),
 }
 VERDICTS: dict[str, Piece] = {
