@@ -11,11 +11,13 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 import tomli
 
 from engines.soundness import RUNS_DIFFER
 from profiles.reading import read_profile
+from profiles.writing import read_samples, write_profile
 from tests.terminal import Terminal
 
 COMMAND = str(Path(sys.executable).with_name("infer-tui"))
@@ -83,8 +85,12 @@ def test_two_runs_of_one_engine_are_never_called_faster_with_certainty(saved):
     assert entry["low"] <= entry["ratio"] <= entry["high"]
 
 
-def test_a_profile_compared_with_itself_is_the_same(saved):
-    done = infer_tui("compare", str(saved[0]), str(saved[0]), "--threshold", "20")
+def test_a_profile_compared_with_itself_is_the_same(saved, tmp_path):
+    path, run = tmp_path / "a.toml", read_profile(saved[0])
+    # Other tests have this machine's processors, which would be the answer.
+    quiet = tuple(msgspec.structs.replace(one, conditions=None) for one in run.results)
+    write_profile(msgspec.structs.replace(run, results=quiet), read_samples(run, saved[0]), path)
+    done = infer_tui("compare", str(path), str(path), "--threshold", "20")
     assert "SAME" in done.stdout
     assert done.returncode == 0
 

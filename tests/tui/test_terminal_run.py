@@ -88,7 +88,7 @@ def test_run_then_save_with_five_keys(open_app, columns, rows, tmp_path):
     terminal.wait_for("2 to run")
     terminal.wait_for("ready")
     terminal.press("r")
-    terminal.wait_for("✓ valid" if columns == 120 else "2/2", 90)
+    terminal.wait_for("✓ complete in" if columns == 120 else "2/2", 90)
     terminal.wait_for(lambda text: "measuring" not in text and "▶" not in text, 90)
     terminal.press("s")
     terminal.wait_for("Save this run")
@@ -152,7 +152,7 @@ def test_a_worker_killed_in_mid_run_is_a_row_and_the_other_goes_on(open_app):
     for child in children:
         child.kill()
     terminal.wait_for("failed")
-    terminal.wait_for("✓ valid", 90)
+    terminal.wait_for("✓ complete in", 90)
     assert terminal.process.poll() is None
 
 
