@@ -29,6 +29,7 @@ def comparison_document(comparison: ProfileComparison) -> Document:
         columns=[*names.columns, *_columns(entries, comparison.threshold)],
         notes=[*map(Note, names.legend), *(note for entry in entries for note in notes_on(entry))],
         sections=_sections(comparison),
+        entries=[entry.label for entry in entries],
     )
 
 
@@ -66,8 +67,8 @@ def _columns(entries: Sequence[EntryComparison], threshold: float) -> list[Colum
         Column("verdict", [verdict(entry) for entry in entries], numeric=False),
         _percentile("A p99", a, 99, 3),
         _percentile("B p99", b, 99, 3),
-        Column("A inf/s", figures.throughputs(a), 4),
-        Column("B inf/s", figures.throughputs(b), 4),
+        Column("A images/s", figures.throughputs(a), 4),
+        Column("B images/s", figures.throughputs(b), 4),
         Column("A cosine", figures.cosines(a), 5),
         Column("B cosine", figures.cosines(b), 5),
     ]

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from profiles.gathering import gathered
 from profiles.table import (
     Colour,
     Column,
@@ -42,9 +43,9 @@ class Table:
 class Document:
     """What a report says, before it is laid out.
 
-    `warnings` come first and loud; `notes` concern single rows; `tables` follow them; what the
-    columns' figures mean comes last. All text is made harmless on the way out: an engine's message
-    may hold control characters.
+    `warnings` come first and loud; `notes` concern single rows, and one that is true of several of
+    the `entries` is told once; `tables` follow them; what the columns' figures mean comes last. All
+    text is made harmless on the way out: an engine's message may hold control characters.
     """
 
     title: Sequence[str]
@@ -53,6 +54,7 @@ class Document:
     notes: Sequence[Note] = ()
     sections: Sequence[tuple[str, Sequence[str]]] = ()
     tables: Sequence[Table] = ()
+    entries: Sequence[str] = ()
 
     def to_text(self, width: int, *, colour: bool = False) -> str:
         """Lines of at most `width` columns, at least NARROWEST; ANSI colours only if asked for."""
@@ -67,12 +69,12 @@ class Document:
                 for line in _wrapped(text, width)
             ],
             text_lines(columns, width, colour=colour),
-            [line for note in self.notes for line in _note_lines(note, width, colour)],
+            [line for note in self._notes() for line in _note_lines(note, width, colour)],
         ]
         for heading, inner in more:
             table = text_lines(inner, width, colour=colour)
             parts.append([*_wrapped(heading, width), *table])
-        for heading, lines in self.sections:
+        for heading, lines in self._sections():
             parts.append([heading, *(line for text in lines for line in _item(text, width))])
         shown = [column for inner in (columns, *(inner for _, inner in more)) for column in inner]
         parts.append(
@@ -91,16 +93,26 @@ class Document:
         parts += [[f"> **{markdown_text(one_line(text))}**"] for text in self.warnings]
         columns = fitting(self.columns)
         parts.append(markdown_lines(columns))
-        parts.append([_bullet(f"{note.text}; {note.hint}".rstrip("; ")) for note in self.notes])
+        parts.append([_bullet(f"{note.text}; {note.hint}".rstrip("; ")) for note in self._notes()])
         for table in self.tables:
             inner = fitting(table.columns)
             parts.append([f"**{markdown_text(table.heading)}**", "", *markdown_lines(inner)])
             columns += inner
-        for heading, lines in self.sections:
+        for heading, lines in self._sections():
             parts.append([f"**{heading}**", "", *map(_bullet, lines)])
         meanings = [markdown_text(one_line(text)) for text in _column_notes(columns)]
         parts.append([f"<sub>{text}</sub>  " for text in meanings])
         return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+    def _notes(self) -> list[Note]:
+        said = [(note.text, (note.hint, note.colour)) for note in self.notes]
+        return [Note(text, *kind) for text, kind in gathered(said, self.entries)]
+
+    def _sections(self) -> list[tuple[str, list[str]]]:
+        return [
+            (heading, [line for line, _ in gathered([(one, None) for one in lines], self.entries)])
+            for heading, lines in self.sections
+        ]
 
 
 def _column_notes(columns: Sequence[Column]) -> list[str]:

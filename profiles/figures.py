@@ -13,6 +13,12 @@ MOST_DECIMALS = 6
 MIB = 2**20
 MILLISECONDS = MILLI = 1000.0
 
+# Of a run that drifted so slowly that its intervals hold less often than they say.
+DRIFTING = (
+    "it drifts: so much of a deviation passes on from one 40th of the run to the next, and its"
+    " intervals say too little; measure longer"
+)
+
 STATUS_COLOURS: dict[str, Colour] = {
     "ok": "good",
     "invalid": "bad",
@@ -106,7 +112,7 @@ def device_memory(results: Iterable[EngineResult]) -> list[Cell]:
 
 
 def millijoules(results: Iterable[EngineResult]) -> list[Cell]:
-    """A column of the energy of one inference in mJ, where it is known."""
+    """A column of the energy of one image in mJ, where it is known."""
     found = [one.energy.joules_per_inference if one.energy else None for one in results]
     found = [None if one is None else one * MILLI for one in found]
     places = decimals(found)
@@ -129,8 +135,13 @@ def outlier_causes(latency: LatencyRecord) -> str:
     """What is known to have disturbed the blocks that the outliers lie in; empty for nothing."""
     known = latency.outlier_causes
     total = latency.outliers_mild + latency.outliers_severe
+    if not known:
+        return ""
+    noun = "outlier" if total == 1 else "outliers"
+    if list(known.values()) == [total]:
+        return f"{total:,} {noun}, {'all ' if total > 1 else ''}{next(iter(known))}"
     words = [f"{count:,} {cause}" for cause, count in known.items()]
-    return f"{total:,} outliers, of which {', '.join(words)}" if known else ""
+    return f"{total:,} {noun}, of which {', '.join(words)}"
 
 
 def floor_notes(results: Iterable[EngineResult], percentile: float) -> list[str]:
@@ -147,14 +158,6 @@ def floor_notes(results: Iterable[EngineResult], percentile: float) -> list[str]
     counts = sorted({n for _, n in short})
     have = f"{counts[0]:,}" + (f" to {counts[-1]:,}" if len(counts) > 1 else "")
     return [f"p{percentile:g} needs {short[0][0]:,} samples (have {have})"]
-
-
-def drifting(drift: float) -> str:
-    """That a run drifted so slowly that its intervals hold less often than they say."""
-    return (
-        f"it drifts: {drift:.0%} of a deviation passes on from one 40th of the run to the next,"
-        " so its intervals say too little; measure longer"
-    )
 
 
 def _milliseconds(record: PercentileRecord | None, places: int) -> Cell:

@@ -18,7 +18,7 @@ from profiles.table import Cell, Column
 from profiles.verdict_words import BASELINE, COLOURS
 
 GPU_MEMORY = "GPU MiB: what the whole GPU had less of than before the engine was loaded"
-ENERGY = "mJ/inf: energy of one inference, of the whole GPU or all processors, idle power included"
+ENERGY = "mJ/image: energy of one image, of the whole GPU or all processors, idle power included"
 
 
 def run_document(profile: Profile) -> Document:
@@ -34,6 +34,7 @@ def run_document(profile: Profile) -> Document:
             *(note for one in results for note in (*_notes(one), *more_notes(one, results))),
         ],
         tables=more_tables(results, names.columns),
+        entries=[one.label for one in results],
     )
 
 
@@ -54,7 +55,7 @@ def _columns(results: Sequence[EngineResult]) -> list[Column]:
         _percentile("p90", results, 90, 7),
         _percentile("p99", results, 99, 1),
         Column("GPU ms", figures.computing(results), 5, notes=_computing_notes(results)),
-        Column("inf/s", figures.throughputs(results), 3),
+        Column("images/s", figures.throughputs(results), 3),
         _speed_ups(results),
         *_verdicts(results),
         Column("load s", figures.seconds(one.load_ms for one in results), 11),
@@ -65,7 +66,7 @@ def _columns(results: Sequence[EngineResult]) -> list[Column]:
         Column("top-1", [Cell(text) for text in top1], 12),
         Column("MiB", figures.mebibytes(one.peak_host_bytes for one in results), 9),
         Column("GPU MiB", figures.device_memory(results), 15, notes=[GPU_MEMORY]),
-        Column("mJ/inf", figures.millijoules(results), 8, notes=[ENERGY]),
+        Column("mJ/image", figures.millijoules(results), 8, notes=[ENERGY]),
         Column("status", figures.statuses(results), numeric=False),
     ]
 
@@ -87,7 +88,7 @@ def _speed_ups(results: Sequence[EngineResult]) -> Column:
     baseline = next((one for one in results if one.latency and one.latency.p50_ms), None)
     cells = [Cell(_speed_up(one, baseline)) for one in results]
     label = baseline.label if baseline else ""
-    note = f"speed-up: p50 of one inference against {label}, the first that was measured"
+    note = f"speed-up: p50 of an image against {label}, the first that was measured"
     return Column("speed-up", cells, 2, notes=[note])
 
 
@@ -121,7 +122,7 @@ def _verdicts(results: Sequence[EngineResult]) -> list[Column]:
 
 
 def _speed_up(result: EngineResult, baseline: EngineResult | None) -> str:
-    """How many times less one inference takes than with `baseline`, by p50."""
+    """How many times less an image takes than with `baseline`, by p50."""
     this, first = _p50_per_inference(result), _p50_per_inference(baseline)
     return f"{first / this:.2f}x" if this and first else ""
 
@@ -145,7 +146,8 @@ def _notes(result: EngineResult) -> list[Note]:
         why = f"{result.label}: {unsettled(result.warm_up)}"
         notes.append(Note(why, "", "doubt"))
     if result.latency and result.latency.drift is not None:
-        notes.append(Note(f"{result.label}: {figures.drifting(result.latency.drift)}", "", "doubt"))
+        share = f"{100 * result.latency.drift:.0f} %"
+        notes.append(Note(f"{result.label} ({share}): {figures.DRIFTING}", "", "doubt"))
     if result.stop and result.stop.unmet:
         unmet = "; ".join(result.stop.unmet)
         notes.append(Note(f"{result.label}: {result.stop.reason}, without: {unmet}", "", "doubt"))
@@ -153,9 +155,8 @@ def _notes(result: EngineResult) -> list[Note]:
         # A clear verdict's own reason is in the table.
         reasons = result.versus.reasons[result.versus.verdict != "UNCLEAR" :]
         texts = [one.partition(": ")[2] for one in reasons]
-        if texts:
-            colour = COLOURS[result.versus.verdict]
-            notes.append(Note(f"{result.label}: {'; '.join(texts)}", "", colour))
+        colour = COLOURS[result.versus.verdict]
+        notes += [Note(f"{result.label}: {text}", "", colour) for text in texts]
     return [*notes, *_disturbances(result)]
 
 

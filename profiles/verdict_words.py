@@ -49,10 +49,11 @@ def verdict(entry: EntryComparison) -> Cell:
 def notes_on(entry: EntryComparison) -> list[Note]:
     """What a reader must know of a verdict; the table itself says why a clear one is what it is."""
     reasons = entry.reasons if entry.verdict is Verdict.UNCLEAR else entry.reasons[1:]
-    if not reasons:
-        return []
-    text = f"{entry.label}: {'; '.join(reasons)}"
-    return [Note(text, _hint(entry.a, entry.b), COLOURS[entry.verdict.value])]
+    colour, last = COLOURS[entry.verdict.value], len(reasons) - 1
+    return [
+        Note(f"{entry.label}: {reason}", _hint(entry.a, entry.b) if at == last else "", colour)
+        for at, reason in enumerate(reasons)
+    ]
 
 
 def how_measured(a: Profile, b: Profile | None = None) -> list[str]:

@@ -35,6 +35,7 @@ def within_document(found: RunVerdicts) -> Document:
         columns=[*names.columns, *_columns(found)],
         notes=[*map(Note, names.legend), *(n for one in found.entries for n in notes_on(one))],
         sections=_sections(found),
+        entries=[entry.label for entry in found.entries],
     )
 
 
@@ -61,7 +62,7 @@ def _columns(found: RunVerdicts) -> list[Column]:
             3,
             notes=figures.floor_notes(results, 99),
         ),
-        Column("inf/s", figures.throughputs(results), 4),
+        Column("images/s", figures.throughputs(results), 4),
         Column("cosine", figures.cosines(results), 5),
     ]
 

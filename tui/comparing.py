@@ -91,15 +91,22 @@ class Compared:
 
     def sections(self) -> list[tuple[str, tuple[str, ...]]]:
         """What else there is to say, under headings; those without a line are left out."""
+        from profiles.gathering import gathered
+
         if self.within is not None:
             found = [("Not measured", self.within.not_measured), ("Notes", self.within.notes)]
             return [one for one in found if one[1]]
+        labels = [entry.label for entry in self.entries]
         found = []
         for one in self.candidates:
             pair, name = one.comparison, one.letter
             if pair is not None:
+                differences = gathered([(line, None) for line in pair.differences], labels)
                 found += [
-                    (f"What differs between A and {name} besides", pair.differences),
+                    (
+                        f"What differs between A and {name} besides",
+                        tuple(line for line, _ in differences),
+                    ),
                     ("Only in A", pair.only_in_a)
                     if len(self.candidates) == 1
                     else (f"In A and not in {name}", pair.only_in_a),

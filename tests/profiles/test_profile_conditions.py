@@ -104,9 +104,9 @@ def test_a_report_says_what_to_distrust(disturbed: Profile) -> None:
     assert "148 W on average, 72 W before it was loaded" in text
     heading, row = next(
         pair for pair in zip(text.splitlines(), text.splitlines()[1:], strict=False)
-        if "mJ/inf" in pair[0]
+        if "mJ/image" in pair[0]
     )  # fmt: skip
-    assert row[: heading.index("mJ/inf") + 6].split()[-1] == "34.57"
+    assert row[: heading.index("mJ/image") + 8].split()[-1] == "34.57"
     assert row[: heading.index("GPU MiB") + 7].split()[-1] == "640"
     assert "THROTTLED" in to_markdown(disturbed)
     (result,) = to_dict(disturbed)["results"]
@@ -118,7 +118,7 @@ def test_energy_that_could_not_be_measured_says_why(disturbed: Profile) -> None:
     result = msgspec.structs.replace(disturbed.results[0], energy=EnergyRecord(reason=reason))
     text = to_text(msgspec.structs.replace(disturbed, results=(result,)), 120)
     assert f"energy: {reason}" in text
-    assert "mJ/inf" not in text
+    assert "mJ/image" not in text
 
 
 def test_the_memory_of_an_older_profile_is_still_shown(build: Any) -> None:

@@ -113,7 +113,7 @@ def test_wider_terminals_show_more(run: Profile) -> None:
         assert headings >= seen
         seen = headings
     assert seen == {
-        *("device", "prec", "n", "p50 ms", "p90", "p99", "inf/s", "speed-up", "load s"),
+        *("device", "prec", "n", "p50 ms", "p90", "p99", "images/s", "speed-up", "load s"),
         *("compile s", "cosine", "top-1", "MiB", "status"),
     }
     wide = rows(to_text(run, 200))
@@ -171,7 +171,8 @@ def test_a_run_that_drifts_is_said_to(build: Any) -> None:
     drifting = build.result(SPECS[0], "eager cpu fp32 b1", steady * ramp)
     assert 0.6 < drifting.latency.drift <= 1
     text = to_text(msgspec.structs.replace(one, results=(drifting,)), 200)
-    assert f"eager cpu fp32 b1: it drifts: {drifting.latency.drift:.0%} of a deviation" in text
+    share = f"{100 * drifting.latency.drift:.0f} %"
+    assert f"eager cpu fp32 b1 ({share}): it drifts: so much of a deviation" in text
 
 
 def test_an_engines_words_can_not_command_the_terminal(run: Profile) -> None:
@@ -216,7 +217,7 @@ def test_a_comparison_at_80_columns(comparison: Any) -> None:
     assert "eager cpu fp32 b1: the median's change" in text
     assert "A is outside its tolerance" in text
     wide = to_text(comparison, 200)
-    assert {"A p99", "B p99", "A inf/s", "B inf/s", "A cosine", "B cosine"} <= set(
+    assert {"A p99", "B p99", "A images/s", "B images/s", "A cosine", "B cosine"} <= set(
         rows(wide)["engine"]
     )
     assert "A: p99 needs 662 samples (have 300)" in wide
@@ -277,3 +278,23 @@ def test_json_has_no_nan(build: Any) -> None:
     )
     text = json.dumps(to_dict(spoilt), allow_nan=False)
     assert json.loads(text)["results"][0]["accuracy"]["max_error"] is None
+
+
+@pytest.mark.parametrize(
+    ("mild", "causes", "words"),
+    [
+        (1, {"preempted": 1}, "1 outlier, preempted"),
+        (7, {"preempted": 7}, "7 outliers, all preempted"),
+        (7, {"preempted": 2, "throttled": 1}, "7 outliers, of which 2 preempted, 1 throttled"),
+    ],
+)
+def test_outliers_are_counted_in_the_singular_too(
+    build: Any, mild: int, causes: dict[str, int], words: str
+) -> None:
+    one = build.profile(1.0, specs=SPECS[:1])
+    latency = msgspec.structs.replace(
+        one.results[0].latency, outliers_mild=mild, outliers_severe=0, outlier_causes=causes
+    )
+    disturbed = msgspec.structs.replace(one.results[0], latency=latency)
+    text = to_text(msgspec.structs.replace(one, results=(disturbed,)), 200)
+    assert f"eager cpu fp32 b1: {words}\n" in text

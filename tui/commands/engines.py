@@ -10,7 +10,8 @@ from engines import registry
 from engines.errors import EXIT_OK
 from engines.probing import probe
 from engines.registry import Availability
-from tui.commands.tables import markdown_table, text_table
+from profiles.gathering import listed
+from tui.commands.tables import markdown_table, text_table, wrapped
 
 HEADINGS = ("engine", "environment", "device", "state", "precisions", "version")
 
@@ -21,15 +22,28 @@ def main(arguments: argparse.Namespace) -> int:
         print(json.dumps({"engines": [_document(one) for one in answers]}, indent=2))
         return EXIT_OK
     rows = [_row(one) for one in answers]
+    headings = HEADINGS
+    if not any(one.environment for one in answers):
+        headings, *rows = [(name, *rest) for name, _, *rest in (HEADINGS, *rows)]
     table = markdown_table if arguments.format == "md" else text_table
-    print(table(HEADINGS, rows))
+    print(table(headings, rows))
+    for (reason, install), names in _why_not(answers).items():
+        print("\n" + wrapped(f"{listed(names)}: {reason}"))
+        if install:
+            print(f"  needs: {install}")
+    return EXIT_OK
+
+
+def _why_not(answers: list[Availability]) -> dict[tuple[str, str], list[str]]:
+    """Each reason why something can't run, with what to install, and all it is true of."""
+    found: dict[tuple[str, str], list[str]] = {}
     for one in answers:
         if not one.ready:
             place = f" [{one.environment}]" if one.environment else ""
-            print(f"\n{one.engine}{place} on {one.device}: {one.reason}")
-            if one.install:
-                print(f"  {one.install}")
-    return EXIT_OK
+            found.setdefault((one.reason, one.install), []).append(
+                f"{one.engine}{place} on {one.device}"
+            )
+    return found
 
 
 def _catalogue_order(one: Availability) -> tuple[int, int, str]:

@@ -7,12 +7,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 from profiles import report
+from tui.commands.tables import WIDTH_OF_A_FILE
 
 if TYPE_CHECKING:
     from profiles.report import Subject
-
-# Where standard output is no terminal.
-WIDTH_OF_A_FILE = (120, 40)
 
 
 def print_report(subject: Subject, shape: str) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from collections.abc import Sequence
 
 Row = Sequence[str]
+
+# Where standard output is no terminal.
+WIDTH_OF_A_FILE = (120, 40)
 
 
 def text_table(headings: Row, rows: Sequence[Row], right: Sequence[int] = ()) -> str:
@@ -29,3 +34,9 @@ def markdown_table(headings: Row, rows: Sequence[Row], right: Sequence[int] = ()
         "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
         for row in (headings, rule, *rows)
     )
+
+
+def wrapped(text: str) -> str:
+    """`text` in lines as wide as the terminal, those after the first indented."""
+    width = shutil.get_terminal_size(WIDTH_OF_A_FILE).columns
+    return textwrap.fill(text, width, subsequent_indent="  ", break_on_hyphens=False)

@@ -1,0 +1,67 @@
+"""A sentence that holds for several entries is told once."""
+
+from __future__ import annotations
+
+from profiles.document import Document, Note
+from profiles.gathering import gathered
+from profiles.table import Cell, Column
+
+ENTRIES = [f"eager cpu fp32 b{batch}" for batch in (1, 2, 4, 8)]
+
+
+def told(*lines: str, labels: list[str] = ENTRIES) -> list[str]:
+    return [text for text, _ in gathered([(line, None) for line in lines], labels)]
+
+
+def test_a_sentence_true_of_all_names_none_of_them() -> None:
+    assert told(*(f"{one}: too hot" for one in ENTRIES)) == ["all 4 entries: too hot"]
+
+
+def test_a_sentence_true_of_nearly_all_names_those_left_out() -> None:
+    lines = [f"{one}: too hot" for one in ENTRIES[1:]]
+    assert told(*lines) == ["all entries but eager cpu fp32 b1: too hot"]
+
+
+def test_a_sentence_true_of_a_few_names_them_where_the_first_stood() -> None:
+    lines = ["a word", f"{ENTRIES[0]}: too hot", f"{ENTRIES[0]}: alone", f"{ENTRIES[2]}: too hot"]
+    assert told(*lines) == [
+        "a word",
+        "eager cpu fp32 b1 and eager cpu fp32 b4: too hot",
+        "eager cpu fp32 b1: alone",
+    ]
+
+
+def test_a_figure_of_its_own_stays_with_each_entry() -> None:
+    lines = [f"{one} ({figure} %): it drifts" for one, figure in zip(ENTRIES, "1234", strict=True)]
+    assert told(*lines) == [
+        "eager cpu fp32 b1 (1 %), eager cpu fp32 b2 (2 %), eager cpu fp32 b4 (3 %) and"
+        " eager cpu fp32 b8 (4 %): it drifts"
+    ]
+
+
+def test_of_two_entries_both_are_named() -> None:
+    assert told("a: too hot", "b: too hot", labels=["a", "b"]) == ["a and b: too hot"]
+
+
+def test_a_label_that_another_begins_with_is_told_from_it() -> None:
+    lines = ["eager cpu: too hot", "eager cpu [threads=1]: too hot"]
+    labels = ["eager cpu", "eager cpu [threads=1]", "compile cpu"]
+    assert told(*lines, labels=labels) == ["eager cpu and eager cpu [threads=1]: too hot"]
+
+
+def test_notes_of_another_colour_or_hint_are_not_put_together() -> None:
+    document = Document(
+        title=["a run"],
+        columns=[Column("engine", [Cell("eager")] * 4, numeric=False)],
+        notes=[
+            *(Note(f"{one}: too hot", "wait", "doubt") for one in ENTRIES[:2]),
+            Note(f"{ENTRIES[2]}: too hot", "", "doubt"),
+        ],
+        sections=[("What differs besides", [f"{one}: threads 1 → 2" for one in ENTRIES])],
+        entries=ENTRIES,
+    )
+    for text in (document.to_text(120), document.to_markdown()):
+        assert text.count("too hot") == 2
+        assert "eager cpu fp32 b1 and eager cpu fp32 b2: too hot" in text
+        assert text.count("threads 1 → 2") == 1
+        assert "all 4 entries: threads 1 → 2" in text
