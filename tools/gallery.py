@@ -25,7 +25,9 @@ GALLERY: dict[str, dict[str, str]] = {
         "a run that was disturbed": "test_app_looks/test_bench[disturbed-120x40]",
         "engines that failed": "test_app_looks/test_bench[broken-120x40]",
         "light": "test_app_looks/test_bench_in_another_theme[infer-light]",
-        "in the terminal's 16 colours": "test_app_looks/test_bench_in_another_theme[ansi-dark]",
+        "on a terminal of 16 colours": "test_app_looks/test_bench_in_another_theme[ansi-dark]",
+        "with NO_COLOR": "test_app_looks/test_bench_without_colours[complete]",
+        "a dialog with NO_COLOR": "test_app_looks/test_bench_without_colours[dialog]",
         "in ASCII": "test_app_looks/test_bench_in_ascii",
     },
     "Plots": {

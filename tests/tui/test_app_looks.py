@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 
 from engines.events import (
@@ -39,6 +40,7 @@ from tests.tui.app_support import TINY, Small, Wide, answers, plan_of, until
 from tests.tui.conftest import facts_of
 from tui import controller as controller_module
 from tui.app import InferTuiApp
+from tui.commands.app import prepare_environment
 from tui.controller import Controller, Drive
 from tui.live import LiveRun
 
@@ -235,6 +237,24 @@ def test_bench_while_engines_are_checked(snap_compare) -> None:
 def test_bench_in_another_theme(snap_compare, theme) -> None:
     app = FrozenApp(theme=theme)
     assert snap_compare(app, terminal_size=Wide, run_before=showing(COMPLETE, "6"))
+
+
+@pytest.fixture
+def no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the command sets it where the user has set NO_COLOR."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    prepare_environment(environment := {"NO_COLOR": "1"}, None)
+    # Textual has read it when it was imported, and takes its filter by it.
+    monkeypatch.setattr(App.theme, "_default", environment["TEXTUAL_THEME"])
+
+
+@pytest.mark.parametrize(
+    ("events", "keys"), [(COMPLETE, "6"), ([], "2p")], ids=["complete", "dialog"]
+)
+@pytest.mark.usefixtures("no_color")
+def test_bench_without_colours(snap_compare, events, keys) -> None:
+    app = FrozenApp(theme="ansi-dark")
+    assert snap_compare(app, terminal_size=Wide, run_before=showing(events, *keys))
 
 
 def test_bench_in_ascii(snap_compare) -> None:

@@ -14,7 +14,7 @@ from engines.errors import FileError
 from tests.tui.test_command_line import infer_tui
 from tui import actions, settings
 from tui.cli import parser
-from tui.commands.app import with_arguments
+from tui.commands.app import theme_of_terminal, with_arguments
 
 
 def write(text: str) -> Path:
@@ -111,3 +111,22 @@ def test_keys_are_printed_as_they_are_in_force() -> None:
     text = infer_tui("keys").stdout
     (line,) = [one for one in text.splitlines() if one.startswith("bench.run ")]
     assert line.split()[:3] == ["bench.run", "r,f5", "r"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "remembered", "theme"),
+    [
+        ({"TERM": "xterm"}, "", "ansi-dark"),
+        ({"TERM": "linux"}, "", "ansi-dark"),
+        ({"TERM": "xterm-256color"}, "", None),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, "", None),
+        ({"TERM": "xterm", "TEXTUAL_COLOR_SYSTEM": "256"}, "", None),
+        ({"TERM": "xterm-256color", "TEXTUAL_COLOR_SYSTEM": "standard"}, "", "ansi-dark"),
+        ({"TERM": "xterm"}, "infer-light", None),
+        ({"TERM": "xterm", "TEXTUAL_THEME": "nord"}, "", None),
+    ],
+)
+def test_a_terminal_of_sixteen_colours_is_drawn_in_its_own(
+    environment: dict[str, str], remembered: str, theme: str | None
+) -> None:
+    assert theme_of_terminal(environment, remembered) == theme

@@ -16,6 +16,8 @@ from tui.pace import LOCAL, SLOW, SSH, Line
 from tui.settings import SWITCHES, Settings, load
 
 FRAMES_PER_S = "240"
+# The theme of the 16 colours and the ground that the terminal has itself.
+OWN_COLOURS = "ansi-dark"
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -27,8 +29,9 @@ def main(arguments: argparse.Namespace) -> int:
         plan = read_plan(Path(arguments.plan))
     settings = with_arguments(load(), arguments)
     line = line_of(settings, arguments.slow_line, os.environ)
-    prepare_environment(os.environ, arguments.theme)
     memory = Memory() if arguments.fresh else Memory.read()
+    theme = arguments.theme or theme_of_terminal(os.environ, memory.remembered.theme)
+    prepare_environment(os.environ, theme)
     redirect_native_output(paths.ready(paths.state_folder() / "logs") / "app.log")
 
     from tui.app import InferTuiApp
@@ -77,6 +80,22 @@ def line_of(settings: Settings, said: bool | None, environment: Mapping[str, str
     return SSH if any(environment.get(name) for name in ("SSH_CONNECTION", "SSH_TTY")) else LOCAL
 
 
+def theme_of_terminal(environment: Mapping[str, str], remembered: str) -> str | None:
+    """The terminal's own colours where it has no more than 16 and the user has chosen no theme.
+
+    Brought down to 16 colours, the app's own theme has one colour for two engines, and the same
+    grey for good and for bad.
+    """
+    if remembered or environment.get("TEXTUAL_THEME"):
+        return None
+    colors = environment.get("TEXTUAL_COLOR_SYSTEM", "auto")
+    if colors == "auto":
+        from rich.console import Console
+
+        colors = Console(force_terminal=True, _environ=environment).color_system or ""
+    return OWN_COLOURS if colors == "standard" else None
+
+
 def prepare_environment(environment: MutableMapping[str, str], theme: str | None) -> None:
     """Set what Textual reads at import. What the user has set stays.
 
@@ -91,7 +110,7 @@ def prepare_environment(environment: MutableMapping[str, str], theme: str | None
     environment.setdefault("TEXTUAL_FPS", FRAMES_PER_S)
     if environment.get("NO_COLOR"):
         # Any other theme is turned into 24-bit greys, which a 16-colour terminal shows as black.
-        environment["TEXTUAL_THEME"] = "ansi-dark"
+        environment["TEXTUAL_THEME"] = OWN_COLOURS
     elif theme:
         environment["TEXTUAL_THEME"] = theme
 

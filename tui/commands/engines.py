@@ -11,7 +11,7 @@ from engines.errors import EXIT_OK
 from engines.probing import probe
 from engines.registry import Availability
 from profiles.gathering import listed
-from tui.commands.tables import markdown_table, text_table, wrapped
+from tui.commands.tables import Row, markdown_table, text_table, wrapped
 
 HEADINGS = ("engine", "environment", "device", "state", "precisions", "version")
 
@@ -22,7 +22,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(json.dumps({"engines": [_document(one) for one in answers]}, indent=2))
         return EXIT_OK
     rows = [_row(one) for one in answers]
-    headings = HEADINGS
+    headings: Row = HEADINGS
     if not any(one.environment for one in answers):
         headings, *rows = [(name, *rest) for name, _, *rest in (HEADINGS, *rows)]
     table = markdown_table if arguments.format == "md" else text_table

@@ -20,11 +20,10 @@ from engines.plan import EngineSpec, RunPlan
 from profiles import layers as words
 from tui.commands.model_spec import checked, model_spec
 from tui.commands.plan import engine_and_environment, options_for
-from tui.commands.printing import WIDTH_OF_A_FILE
 from tui.commands.progress import Progress
 from tui.commands.run import narrate, refuse_unavailable
 from tui.commands.signals import stopped_by_signals
-from tui.commands.tables import markdown_table, text_table
+from tui.commands.tables import WIDTH_OF_A_FILE, markdown_table, text_table
 from tui.formats import milliseconds, shortened
 
 NUMBERS = ("#", "calls", "ms", "share", "sum", "enqueue ms")
