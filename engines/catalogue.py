@@ -16,7 +16,8 @@ class Option:
     """One option of an engine: a choice, a whole number, a yes/no or a text, with its default.
 
     `devices` are those it means something on. `builds` marks what an engine file is built with:
-    changing it makes another file. A text must match `pattern`, which `shape` puts in words.
+    changing it makes another file. `zero` says in a word or two what 0 means, where that is no
+    number. A text must match `pattern`, which `shape` puts in words.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Option:
     builds: bool = False
     pattern: str = ""
     shape: str = ""
+    zero: str = ""
 
     @property
     def kind(self) -> Literal["choice", "bool", "int", "text"]:
@@ -125,7 +127,7 @@ CUDA: tuple[Device, ...] = ("cuda",)
 CPU: tuple[Device, ...] = ("cpu",)
 
 THREADS = Option(
-    "threads", "CPU threads an operator may use; 0 takes the physical cores", 0, devices=CPU
+    "threads", "CPU threads an operator may use", 0, devices=CPU, zero="the physical cores"
 )
 CHANNELS_LAST = Option(
     "channels_last", "keep tensors in NHWC order, which convolutions prefer", default=True
@@ -188,7 +190,7 @@ ONNXRUNTIME = Engine(
             choices=("disable", "basic", "extended", "all"),
         ),
         Option(
-            "intra_op_threads", "threads inside an operator; 0 takes the physical cores", default=0
+            "intra_op_threads", "threads inside an operator", default=0, zero="the physical cores"
         ),
         Option(
             "inter_op_threads",
@@ -239,11 +241,12 @@ ONNXRUNTIME = Engine(
 )
 
 BUILDER_OPTIONS = (
-    Option("min_batch", "smallest batch of the optimisation profile; 0: the entry's own", 0,
-           builds=True),
-    Option("opt_batch", "batch that kernels are chosen for; 0: the entry's own", 0, builds=True),
-    Option("max_batch", "largest batch of the optimisation profile; 0: the entry's own", 0,
-           builds=True),
+    Option("min_batch", "smallest batch of the optimisation profile", 0,
+           builds=True, zero="the entry's own"),
+    Option("opt_batch", "batch that kernels are chosen for", 0,
+           builds=True, zero="the entry's own"),
+    Option("max_batch", "largest batch of the optimisation profile", 0,
+           builds=True, zero="the entry's own"),
     Option(
         "profile_batches",
         "instead: an optimisation profile up to each of these batches, such as 1,8,32",
@@ -254,8 +257,8 @@ BUILDER_OPTIONS = (
     ),
     Option("builder_level", "how long to look for faster kernels; 3 is TensorRT's own", 3,
            maximum=5, builds=True),
-    Option("workspace_mib", "scratch memory a kernel may use, in MiB; 0: no limit", 0,
-           builds=True),
+    Option("workspace_mib", "scratch memory a kernel may use, in MiB", 0,
+           builds=True, zero="no limit"),
 )  # fmt: skip
 TIMING_CACHE = Option("timing_cache", "keep kernel timings: later builds are shorter", default=True)
 VERBOSE = Option("verbose_log", "write TensorRT's verbose log of the build", default=False)

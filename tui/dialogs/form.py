@@ -13,7 +13,7 @@ from engines.plan import OptionValue
 from engines.registry import Option
 from tui.actions import bindings
 from tui.dialogs.base import Answer, Dialog, Note
-from tui.formats import shortened
+from tui.formats import shortened, spelled
 from tui.widgets.panel import Piece, Row, RowsView, row, wrapped
 
 Values = dict[str, OptionValue]
@@ -60,8 +60,9 @@ class FormRows(RowsView):
     def rebuild(self) -> None:
         longest = max(len(one.name) for one in self._options)
         width = self.scrollable_content_region.width
-        help_rows = wrapped(f"{self.current.help}; by default {_words(self.current.default)}",
-                            width, "muted")  # fmt: skip
+        default = self.current.zero if self.current.default == 0 else ""
+        default = default or _words(self.current.default)
+        help_rows = wrapped(f"{self.current.help}; by default {default}", width, "muted")
         self.show_rows(
             [self._row(one, longest) for one in self._options],
             footer=[(), *[*help_rows, ()][:2]],
@@ -70,9 +71,10 @@ class FormRows(RowsView):
     def _row(self, option: Option, longest: int) -> Row:
         value = self.values[option.name]
         tone = "" if value == option.default else "strong"
-        name: Piece = (option.name.replace("_", " ").ljust(longest + 2), "muted")
+        name: Piece = (spelled(option.name).ljust(longest + 2), "muted")
         if option.kind != "text":
-            return row(name, (f"◂ {_words(value)} ▸", tone))
+            meaning = [(f"  {option.zero}", "muted")] if option.zero and not value else []
+            return row(name, (f"◂ {_words(value)} ▸", tone), *meaning)
         room = max(8, self.inner_width - longest - 3)
         if option is self.current:
             # The end is what is typed at.

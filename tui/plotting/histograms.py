@@ -173,7 +173,7 @@ def _numbers(series: HistogramSeries, scale: Scale, full: str, hollow: str) -> s
 
 
 def _beside(marks: Row, legend: str, color: Color, width: int) -> Row | None:
-    """`legend` left or right of the marks, wherever it fits; None where it does not."""
+    """`legend` left of the marks, right of them or between; None where it fits nowhere."""
     text = plain(marks)
     first, last = len(text) - len(text.lstrip()), len(text.rstrip())
     size = cell_len(legend)
@@ -181,4 +181,7 @@ def _beside(marks: Row, legend: str, color: Color, width: int) -> Row | None:
         return overlaid(marks, 0, [(legend, color)])
     if size < width - last:
         return overlaid(marks, width - size, [(legend, color)])
+    between = last - first - 2
+    if size + 6 <= between:
+        return overlaid(marks, first + 1 + (between - size) // 2, [(legend, color)])
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tui.formats import byte_size, duration, milliseconds, plural, rate
+from tui.formats import byte_size, duration, milliseconds, plural, rate, spelled
 from tui.screens.detail_rows import (
     conditions_rows,
     energy_rows,
@@ -59,8 +59,12 @@ def pairs(title: str, table: Mapping[str, object]) -> list[Row | str]:
     """A heading and a row for each name and value; nothing where there are none."""
     if not table:
         return []
-    found = [_pair(name.replace("_", " "), str(value)) for name, value in table.items()]
+    found = [_pair(spelled(name), _value(value)) for name, value in table.items()]
     return ["", row((title, "heading")), *found]
+
+
+def _value(value: object) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def _outcome(result: EngineResult) -> Iterator[Row | str]:

@@ -207,9 +207,12 @@ class LatencyPanel(PlotPanel):
         columns = "now ms".rjust(_NOW) + "p50 ms".rjust(_P50)
         columns = columns[max(len(columns) - width, 0) :] if width >= _P50 else ""
         disturbed = bool(self._run and any(self._run.entries[at].disturbed for at in self._chosen))
-        notes = shortened(
-            ", ".join(_notes(plot, hidden, disturbed)), max(width - len(columns) - 2, 0)
-        )
+        room = max(width - len(columns) - 2, 0)
+        notes = ", ".join(_notes(plot, hidden, disturbed))
+        for long, short in _SHORTER:
+            if len(notes) > room:
+                notes = notes.replace(long, short)
+        notes = shortened(notes, room)
         return fitted([(notes.ljust(width - len(columns)) + columns, self.faint)], width)
 
     def _entry_row(self, entry: LiveEntry, listed: Sequence[int], width: int) -> Row:
@@ -249,6 +252,10 @@ class LatencyPanel(PlotPanel):
             latest = entry.state if entry.over else milliseconds(entry.last_ms)
             row.insert(0, (latest.rjust(_NOW), self.faint if entry.over else None))
         return row if width >= _P50 else []
+
+
+# What the head says in fewer letters, in this order, where it is too long for its line.
+_SHORTER = (("log scale", "log"), ("dots: warm-up, ", ""), ("!: disturbed", "! disturbed"))
 
 
 def _notes(plot: Plot, hidden: int, disturbed: bool) -> list[str]:

@@ -10,6 +10,8 @@ from rich.cells import cell_len, set_cell_size
 
 from tui.widgets.panel import Piece, Row
 
+# A column that stretches ends so far behind its longest text: the eye has to find what follows.
+MOST_SLACK = 24
 # Columns stand this far apart; closer where that saves one from being dropped.
 GAPS = (2, 1)
 
@@ -105,7 +107,8 @@ def _fit(fitted: list[_Fitted], width: int) -> list[_Fitted]:
             one = fitted[stretching]
             lowest = min(one.width, one.column.minimum)
             if over < 0 or one.width - over >= lowest:
-                fitted[stretching] = replace(one, width=one.width - over)
+                width = min(one.width - over, one.width + MOST_SLACK)
+                fitted[stretching] = replace(one, width=width)
                 return fitted
         elif over <= 0:
             return fitted

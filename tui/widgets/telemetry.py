@@ -52,6 +52,7 @@ class TelemetryPanel(RowsView):
         from engines.machine import Telemetry
 
         self._source = await asyncio.to_thread(Telemetry)
+        self._show_subtitle()
         # The first percentage counts from here; without a pause it would be that of a moment.
         self.set_timer(0.5, self._tick)
 

@@ -1,0 +1,60 @@
+"""What a reader meets: words spelled as he knows them, figures near their names, none cut off."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engines.catalogue import CATALOGUE
+from tests.tui.app_support import opened, text_of
+from tests.tui.plot_support import counted, noisy, text
+from tui.dialogs.form import OptionsDialog
+from tui.formats import spelled
+from tui.plotting import histogram_plot
+from tui.screens.details import pairs
+from tui.widgets.panel import row_width
+from tui.widgets.table import MOST_SLACK, Column, lay_out
+
+
+def test_names_of_the_code_are_spelled_as_readers_know_them() -> None:
+    assert spelled("workspace_mib") == "workspace MiB"
+    assert spelled("prefer_nhwc") == "prefer NHWC"
+    assert spelled("opt_batch") == "opt batch"
+    shown = ["".join(piece for piece, _ in one) for one in pairs("What ran", {"onednn": True})[2:]]
+    assert [one.split() for one in shown] == [["oneDNN", "yes"]]
+
+
+@pytest.mark.parametrize("width", [60, 120, 300])
+def test_on_a_wide_screen_the_figures_stay_near_what_they_are_of(width: int) -> None:
+    columns = (
+        Column("name", "name", align="left", stretch=True),
+        Column("p50", "p50 ms"),
+    )
+    longest = "onnxruntime cpu fp32 b1"
+    _, rows = lay_out(columns, [{"name": longest, "p50": "2.125"}], width)
+    assert row_width(rows[0]) == min(width, len(longest) + MOST_SLACK + 2 + len("p50 ms"))
+
+
+def test_a_legend_stands_between_the_marks_where_there_is_no_room_beside_them() -> None:
+    values = np.concatenate([noisy(10.0, 5000), np.full(60, 30.0)])
+    rows = text(histogram_plot([counted(values)], 60, 8))
+    assert rows[0].index("▾") < rows[0].index("●") < rows[0].rindex("▿")
+    assert "●  ▾ " in rows[0] or "● eager  ▾ " in rows[0]
+    assert rows[0].count("▾") == rows[0].count("▿") == 2, "each over its column and in the legend"
+
+
+async def test_an_option_says_what_its_zero_means(replayed: None) -> None:
+    options = next(one for one in CATALOGUE if one.name == "tensorrt").options
+    async with opened() as (app, pilot):
+        await app.push_screen(OptionsDialog("Options", options, {"workspace_mib": 512}, ""))
+        await pilot.pause()
+        shown = " ".join(text_of(app).split())
+        assert "min batch ◂ 0 ▸ the entry's own" in shown
+        assert "workspace MiB ◂ 512 ▸" in shown
+        assert "512 ▸ no limit" not in shown
+
+
+async def test_telemetry_says_that_it_rests_from_the_start(replayed: None) -> None:
+    async with opened() as (app, _pilot):
+        await app.bench.telemetry.begin()
+        assert "resting while idle" in str(app.bench.telemetry.border_subtitle)
