@@ -122,6 +122,11 @@ class LiveEntry:
     _percentiles: dict[float, float] = field(default_factory=dict)
 
     @property
+    def place(self) -> int:
+        """Which entry of the run it is, from 1 on."""
+        return self.color_index + 1
+
+    @property
     def disturbed(self) -> tuple[tuple[float, float], ...]:
         """When something is known to have disturbed it, in seconds from its warm-up on."""
         found = self.result.conditions if self.result else None

@@ -75,8 +75,7 @@ class TellingApp(LeavingApp):
             if live.round:
                 # Turns are short: a title for each would be a stream of them.
                 return f"running round {live.round}/{live.rounds}"
-            over = sum(entry.over for entry in live.entries)
-            return f"running {over + 1}/{len(live.entries)} {current.label}"
+            return f"running {current.place}/{len(live.entries)} {current.label}"
         if self.builds.drive is not None:
             return f"building {self.builds.drive.order.title}"
         if self.layer_times.drive is not None:

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from engines.catalogue import CATALOGUE
+from engines.events import JobStarted, Progress, RunStarted
+from engines.plan import EngineSpec, Measurement, RunPlan
 from tests.tui.app_support import opened, text_of
 from tests.tui.plot_support import counted, noisy, text
 from tui.dialogs.form import OptionsDialog
 from tui.formats import spelled
+from tui.live import LiveRun
 from tui.plotting import histogram_plot
+from tui.screens.bench import _progress_words, measurement_words
 from tui.screens.details import pairs
 from tui.widgets.panel import row_width
 from tui.widgets.table import MOST_SLACK, Column, lay_out
@@ -41,6 +45,23 @@ def test_a_legend_stands_between_the_marks_where_there_is_no_room_beside_them() 
     assert rows[0].index("▾") < rows[0].index("●") < rows[0].rindex("▿")
     assert "●  ▾ " in rows[0] or "● eager  ▾ " in rows[0]
     assert rows[0].count("▾") == rows[0].count("▿") == 2, "each over its column and in the legend"
+
+
+def test_the_entry_that_warms_up_before_the_rounds_has_its_own_number() -> None:
+    specs = tuple(EngineSpec(engine=name, device="cpu") for name in ("eager", "onnxruntime"))
+    live = LiveRun()
+    live.apply(RunStarted(RunPlan(engines=specs), ("eager", "onnxruntime"), "id"))
+    live.apply(JobStarted("0", "benchmark", "eager", 0))
+    live.apply(JobStarted("1", "benchmark", "onnxruntime", 1))
+    live.apply(Progress("1", "warm-up"))
+    words = "".join(piece for piece, _ in _progress_words(live, 3.0, stopping=False))
+    assert words == "▶ 2/2 onnxruntime, warm-up  00:03"
+
+
+def test_blocks_are_as_long_as_they_are() -> None:
+    measurement = Measurement(interleave=True, blocks=8, block_seconds=0.25)
+    assert measurement_words(measurement) == "by turns, 8 × 0.25 s"
+    assert measurement_words(Measurement()) == "until the median is known to 1 %"
 
 
 async def test_an_option_says_what_its_zero_means(replayed: None) -> None:

@@ -256,24 +256,23 @@ class BenchScreen(BenchActions):
 def measurement_words(measurement: Measurement) -> str:
     """When a measurement ends, in a few words."""
     if measurement.interleave:
-        return f"by turns, {measurement.blocks} × {duration(measurement.block_seconds)}"
+        return f"by turns, {measurement.blocks} × {measurement.block_seconds:g} s"
     if measurement.iterations is not None:
         return f"for {plural(measurement.iterations, 'iteration')}"
     if measurement.seconds is not None:
         return f"for {duration(measurement.seconds)}"
-    return f"until the median is known to {measurement.median_half_width:.0%}"
+    return f"until the median is known to {100 * measurement.median_half_width:g} %"
 
 
 def _progress_words(live: LiveRun, elapsed_s: float, *, stopping: bool) -> Row:
     passed: Piece = (f"  {clock(elapsed_s)}", "strong")
     if stopping:
         return row(("■ stopping", "warn"), passed)
-    over = sum(entry.over for entry in live.entries)
     current = live.current
     if current is not None and live.round:
         words = f"▶ round {live.round} of {live.rounds}: {current.label}"
     elif current is not None:
-        words = f"▶ {over + 1}/{len(live.entries)} {current.label}, {current.state}"
+        words = f"▶ {current.place}/{len(live.entries)} {current.label}, {current.state}"
     else:
         jobs: Iterable[str] = (job.title for job in live.jobs if not job.over)
         words = f"▶ {next(iter(jobs), 'starting')}"
