@@ -53,6 +53,7 @@ def test_the_entry_that_warms_up_before_the_rounds_has_its_own_number() -> None:
     live.apply(RunStarted(RunPlan(engines=specs), ("eager", "onnxruntime"), "id"))
     live.apply(JobStarted("0", "benchmark", "eager", 0))
     live.apply(JobStarted("1", "benchmark", "onnxruntime", 1))
+    live.apply(Progress("0", "waiting for its turn"))
     live.apply(Progress("1", "warm-up"))
     words = "".join(piece for piece, _ in _progress_words(live, 3.0, stopping=False))
     assert words == "▶ 2/2 onnxruntime, warm-up  00:03"
