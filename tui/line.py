@@ -14,6 +14,7 @@ from textual.message import Message
 
 from tui.cells import Picture
 from tui.pace import LOCAL, Line, Pace
+from tui.plain_ascii import in_cells
 
 # DEC private mode 2026: the terminal shows what is between the two at once.
 _SYNC_START, _SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
@@ -40,6 +41,7 @@ class LineDriver(LinuxDriver):
         super().__init__(app, **options)
         line = app.line if isinstance(app, LineApp) else LOCAL
         self.pace = Pace(line)
+        self._ascii_only = isinstance(app, LineApp) and app.ascii_only
         self._picture = Picture(*self._get_terminal_size())
         self._again: asyncio.TimerHandle | None = None
         self._look_again_s = _LOOK_AGAIN_S
@@ -68,6 +70,8 @@ class LineDriver(LinuxDriver):
         super().stop_application_mode()
 
     def write(self, data: str) -> None:
+        if self._ascii_only:
+            data = in_cells(data)
         if data not in (_SYNC_START, _SYNC_END) and not self._picture.draw(data):
             super().write(data)
 
@@ -158,6 +162,7 @@ class LineApp(App[None]):
     """An app that knows by which line its terminal is reached."""
 
     line: Line = LOCAL
+    ascii_only: bool = False
 
     def get_driver_class(self) -> type[Driver]:
         found = super().get_driver_class()

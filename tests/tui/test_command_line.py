@@ -63,8 +63,9 @@ def test_a_run_is_kept_even_where_nobody_asked_for_it(tmp_path):
     done = infer_tui("run", *TINY, *ORT, "-n", "20")
     path = Path(done.stderr.removeprefix("infer-tui: saved ").strip())
     assert read_profile(path).results[0].latency.n == 20
-    listed = infer_tui("profiles")
+    listed = infer_tui("profiles", env={**os.environ, "COLUMNS": "80"})
     assert path.stem in listed.stdout
+    assert max(map(len, listed.stdout.splitlines())) <= 80
 
 
 def test_a_profile_repeats_its_run(saved):
@@ -142,6 +143,7 @@ def test_the_model_command_states_the_papers_figures():
     done = infer_tui("model", "--layers")
     assert "3,504,872" in done.stdout
     assert "300.8 M" in done.stdout
+    assert "13.5 MiB" in done.stdout, "in the units of the app"
     assert "features.18.0" in done.stdout
 
 

@@ -13,8 +13,9 @@ from engines.errors import EXIT_OK
 from engines.model import LayerFacts, ModelFacts, describe, draw_graph
 from tui.commands.model_spec import model_spec
 from tui.commands.tables import markdown_table, text_table
+from tui.formats import KIB, byte_size
 
-HEADINGS = ("layer", "kind", "output", "parameters", "M multiply-adds", "kB output")
+HEADINGS = ("layer", "kind", "output", "parameters", "M multiply-adds", "KiB output")
 NUMBERS = (3, 4, 5)
 
 
@@ -45,10 +46,10 @@ def _totals(facts: ModelFacts) -> str:
         "input": " × ".join(map(str, facts.input_shape)) + " float32",
         "output": " × ".join(map(str, facts.output_shape)) + " float32",
         "parameters": f"{facts.parameters:,} ({facts.parameters_without_batch_norm:,} "
-        "without batch-norm's)",
+        "without batch norm)",
         "multiply-adds": f"{facts.macs / 1e6:.1f} M for one image",
-        "weights' size": f"{facts.weight_bytes / 1e6:.1f} MB",
-        "peak activations": f"{facts.peak_activation_bytes / 1e6:.1f} MB for one image",
+        "weights' size": byte_size(facts.weight_bytes),
+        "peak activations": f"{byte_size(facts.peak_activation_bytes)} for one image",
     }
     return "\n".join(f"{name:<16}  {value}" for name, value in rows.items())
 
@@ -61,5 +62,5 @@ def layer_row(layer: LayerFacts) -> tuple[str, ...]:
         "×".join(map(str, layer.output_shape)),
         f"{layer.parameters:,}",
         f"{layer.macs / 1e6:.2f}",
-        f"{layer.activation_bytes / 1e3:.0f}",
+        f"{layer.activation_bytes / KIB:,.0f}",
     )

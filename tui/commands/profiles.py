@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+from collections.abc import Sequence
 
 import msgspec
 
 from engines.errors import EXIT_OK
 from profiles.index import Entry
 from profiles.store import Store
-from tui.commands.tables import markdown_table, text_table
+from profiles.table import Cell, Column, fitting, markdown_lines, text_lines
+from tui.commands.tables import WIDTH_OF_A_FILE
 from tui.formats import byte_size, milliseconds
 
-HEADINGS = ("profile", "model", "engines", "fastest", "p50 ms", "ended", "size")
-NUMBERS = (2, 4, 6)
+# The columns with the highest of these numbers go first where the terminal is narrow.
+HEADINGS = {
+    "profile": 0,
+    "model": 4,
+    "engines": 3,
+    "fastest": 1,
+    "p50 ms": 0,
+    "ended": 2,
+    "size": 5,
+}
+NUMBERS = ("engines", "p50 ms", "size")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -26,12 +38,25 @@ def main(arguments: argparse.Namespace) -> int:
     if not entries:
         print(f"no profile is saved in {store.folder}; 'infer-tui run' makes one")
         return EXIT_OK
-    table = markdown_table if arguments.format == "md" else text_table
-    print(table(HEADINGS, [_row(one) for one in entries], NUMBERS))
+    columns = _columns([_row(one) for one in entries])
+    if arguments.format == "md":
+        print("\n".join(markdown_lines(columns)))
+    else:
+        width = shutil.get_terminal_size(WIDTH_OF_A_FILE).columns
+        print("\n".join(text_lines(fitting(columns, width), width)))
     for one in entries:
         if one.problem:
             print(f"\n{one.name}: {one.problem}")
     return EXIT_OK
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[Column]:
+    return [
+        Column(heading, [Cell(text) for text in cells], priority, numeric=heading in NUMBERS)
+        for (heading, priority), cells in zip(
+            HEADINGS.items(), zip(*rows, strict=True), strict=True
+        )
+    ]
 
 
 def _row(one: Entry) -> tuple[str, ...]:
