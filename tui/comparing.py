@@ -150,8 +150,8 @@ def _of(comparison: ProfileComparison | None, result: EngineResult) -> EntryComp
 
 
 def percent(ratio: float | None) -> str:
-    """A ratio of medians as a change."""
-    return "-" if ratio is None else f"{ratio - 1:+.1%}"
+    """A ratio of medians as a change; what rounds to nothing has no minus."""
+    return "-" if ratio is None else f"{ratio - 1:+z.1%}"
 
 
 def interval(bounds: tuple[float, float] | None) -> str:

@@ -10,6 +10,7 @@ from engines.events import JobStarted, Progress, RunStarted
 from engines.plan import EngineSpec, Measurement, RunPlan
 from tests.tui.app_support import opened, text_of
 from tests.tui.plot_support import counted, noisy, text
+from tui.comparing import percent
 from tui.dialogs.form import OptionsDialog
 from tui.formats import spelled
 from tui.live import LiveRun
@@ -63,6 +64,11 @@ def test_blocks_are_as_long_as_they_are() -> None:
     measurement = Measurement(interleave=True, blocks=8, block_seconds=0.25)
     assert measurement_words(measurement) == "by turns, 8 × 0.25 s"
     assert measurement_words(Measurement()) == "until the median is known to 1 %"
+
+
+def test_no_change_has_no_sign_of_one_that_is_worse_or_better() -> None:
+    assert percent(0.9998) == percent(1.0) == "+0.0%"
+    assert percent(0.815) == "-18.5%"
 
 
 async def test_an_option_says_what_its_zero_means(replayed: None) -> None:

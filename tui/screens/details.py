@@ -82,8 +82,8 @@ def _versus(versus: VersusRecord) -> Iterator[Row | str]:
     if versus.ratio is not None:
         interval = ""
         if versus.low is not None and versus.high is not None:
-            interval = f"95 % interval {versus.low - 1:+.2%} to {versus.high - 1:+.2%}"
-        yield _pair("median of an image", f"{versus.ratio - 1:+.2%}", interval)
+            interval = f"95 % interval {versus.low - 1:+z.2%} to {versus.high - 1:+z.2%}"
+        yield _pair("median of an image", f"{versus.ratio - 1:+z.2%}", interval)
     yield _pair("same within", f"{versus.threshold:.2%}")
     yield from versus.reasons
 

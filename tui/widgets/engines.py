@@ -87,8 +87,8 @@ class EnginesPanel(RowsView):
         text, state_tone = self._states.get(index, _readiness(choice))
         room = max(3, self.inner_width - row_width(left))
         if len(text) > room:
-            # "2 of 3 built" says it in fewer cells too.
-            text = text.replace(" of ", "/")
+            # The same in fewer cells.
+            text = text.replace(" of ", "/").replace("unavailable", "not here")
         return (*left, (shortened(text, room), state_tone))
 
     def _summary(self) -> str:
