@@ -310,6 +310,16 @@ def _build(command: argparse.ArgumentParser) -> None:
     _model_options(command)
 
 
+def parsed(words: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; what is unknown is told by the command it was given to, not by the root."""
+    root = parser()
+    arguments, unknown = root.parse_known_args(words)
+    if unknown:
+        prog = f"{root.prog} {arguments.command or ''}".strip()
+        root.exit(EXIT_USAGE, f"{prog}: unknown argument '{unknown[0]}'; see '{prog} --help'\n")
+    return arguments
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` (default: the command line) ask for; returns the exit code."""
     # Reports hold signs such as ± and ×, which a terminal of another encoding shows as '?'.
@@ -317,7 +327,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        arguments = parser().parse_args(words)
+        arguments = parsed(words)
         command = import_module(f"tui.commands.{arguments.command or 'app'}")
         code: int = command.main(arguments)
         if sys.stdout is not None:

@@ -76,7 +76,7 @@ def test_details_say_where_the_time_goes_on_the_gpu() -> None:
     assert "GPU memory 1.0 GiB" in shown
     assert "compute 0.2100" in shown
     assert "enqueue 0.0200 host time to hand compute over" in shown
-    assert "cuda graph True" in shown
+    assert "CUDA graph yes" in shown
 
 
 async def test_a_column_of_gpu_time_where_there_is_room(replayed: None) -> None:
