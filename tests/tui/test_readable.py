@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from engines.catalogue import CATALOGUE
 from engines.events import JobStarted, Progress, RunStarted
 from engines.plan import EngineSpec, Measurement, RunPlan
-from tests.tui.app_support import opened, text_of
+from tests.tui.app_support import opened, text_of, until
 from tests.tui.plot_support import counted, noisy, text
 from tui.comparing import percent
 from tui.dialogs.form import OptionsDialog
+from tui.dialogs.path import PathDialog
 from tui.formats import spelled
 from tui.live import LiveRun
 from tui.plotting import histogram_plot
@@ -80,6 +83,14 @@ async def test_an_option_says_what_its_zero_means(replayed: None) -> None:
         assert "min batch ◂ 0 ▸ the entry's own" in shown
         assert "workspace MiB ◂ 512 ▸" in shown
         assert "512 ▸ no limit" not in shown
+
+
+async def test_a_path_that_is_too_long_for_its_field_shows_its_end(replayed: None) -> None:
+    path = Path("/a/folder/with/a/long/name") / ("x" * 60) / "2026-11-27-mobilenetv2.toml"
+    async with opened() as (app, pilot):
+        await app.push_screen(PathDialog("Save", "", path, str))
+        await until(pilot, lambda: "2026-11-27-mobilenetv2.toml" in text_of(app))
+        assert "/a/folder" not in text_of(app)
 
 
 async def test_telemetry_says_that_it_rests_from_the_start(replayed: None) -> None:

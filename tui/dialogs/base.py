@@ -75,4 +75,9 @@ class Field(Input):
 
     def on_mount(self) -> None:
         # A long path shows its end, once it is known how much of it fits.
-        self.call_after_refresh(self.action_end)
+        self.call_after_refresh(self._show_end)
+
+    def _show_end(self) -> None:
+        # The cursor is there already, and what does not move it does not scroll.
+        self.action_home()
+        self.action_end()
