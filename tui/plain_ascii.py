@@ -10,11 +10,14 @@ from rich.cells import get_character_cell_size
 _SIGNS = {
     ord(sign): plain
     for signs, plain in (
-        ("─━▔▀", "-"),
+        ("─▔▀", "-"),
+        # Without colours the heavier border tells which panel has the keys.
+        ("━", "="),
+        ("┃┏┓┗┛", "#"),
         ("▁▂▃▄", "_"),
         ("▅▆▇█", "#"),
-        ("│┃▌▐▎▊▍▋▏▕", "|"),
-        ("╭╮╰╯┌┐└┘┏┓┗┛├┤┬┴┼", "+"),
+        ("│▌▐▎▊▍▋▏▕", "|"),
+        ("╭╮╰╯┌┐└┘├┤┬┴┼", "+"),
         ("…", "~"),
         ("🔎", "/ "),
     )
