@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.segment import Segment
+from rich.style import Style
 
 from engines.catalogue import CATALOGUE
 from engines.events import JobStarted, Progress, RunStarted
@@ -20,7 +22,7 @@ from tui.live import LiveRun
 from tui.plotting import histogram_plot
 from tui.screens.bench import _progress_words, measurement_words
 from tui.screens.details import pairs
-from tui.widgets.panel import row_width
+from tui.widgets.panel import _upright_bars, row_width
 from tui.widgets.table import MOST_SLACK, Column, lay_out
 
 
@@ -67,6 +69,16 @@ def test_blocks_are_as_long_as_they_are() -> None:
     measurement = Measurement(interleave=True, blocks=8, block_seconds=0.25)
     assert measurement_words(measurement) == "by turns, 8 × 0.25 s"
     assert measurement_words(Measurement()) == "until the median is known to 1 %"
+
+
+def test_a_bar_in_a_row_in_reverse_is_as_long_as_in_any_other() -> None:
+    reverse = Style(color="blue", reverse=True)
+    parts = list(_upright_bars(Segment("4.1% ███  ", reverse)))
+    assert [part.text for part in parts] == ["4.1% ", "███", "  "]
+    assert [(part.style.reverse, part.style.color.name) for part in parts] == [
+        (True, "default"), (False, "blue"), (True, "default"),
+    ]  # fmt: skip
+    assert list(_upright_bars(Segment("Conv2d", reverse))) == [Segment("Conv2d", reverse)]
 
 
 def test_no_change_has_no_sign_of_one_that_is_worse_or_better() -> None:

@@ -6,6 +6,7 @@ style, so a row reads the same in every theme and without colour.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -257,6 +258,8 @@ class RowsView(ScrollView, can_focus=True):
         if self.has_cursor and not self._stays(y):
             segments.append(Segment("▸ " if drawn.cursor else "  ", base))
         segments += [Segment(text, base + self.tone_style(tone)) for text, tone in drawn.pieces]
+        if base.reverse and scheme_of(self.app) == "ansi":
+            segments = [part for one in segments for part in _upright_bars(one)]
         if ascii_only(self.app):
             segments = [Segment(in_ascii(text), style) for text, style, _ in segments]
         return Strip(segments).adjust_cell_length(width, base)
@@ -369,6 +372,20 @@ class RowsView(ScrollView, can_focus=True):
         index = event.y - self.gutter.top - len(self._header) + round(self.scroll_offset.y)
         if self.has_cursor and 0 <= index < len(self._rows):
             self.cursor = index
+
+
+def _upright_bars(segment: Segment) -> Iterable[Segment]:
+    """`segment` of a row in reverse, with its bars as in other rows and no colour around them.
+
+    Without colours they are as light as the row itself: there they stay in reverse, which is dark.
+    """
+    text, style, _ = segment
+    if "█" not in text or style is None:
+        yield segment
+        return
+    for part in filter(None, re.split("(█+)", text)):
+        of_bar = Style(reverse=False) if part[0] == "█" else Style(color="default")
+        yield Segment(part, style + of_bar)
 
 
 def _plain(lines: Iterable[Row]) -> str:
