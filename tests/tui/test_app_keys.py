@@ -168,7 +168,7 @@ async def test_options_are_changed_by_arrows_and_digits(replayed: None) -> None:
 
 async def test_how_long_to_measure(replayed: None) -> None:
     async with opened() as (app, pilot):
-        assert "until the median is known to 1%" in text_of(app)
+        assert "until the median is known to 1 %" in text_of(app)
         await pilot.press("i", "right", "down", "backspace", "backspace", "backspace", "5", "enter")
         assert app.measurement.iterations == 5
         await pilot.pause()

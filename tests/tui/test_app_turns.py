@@ -32,7 +32,7 @@ async def test_the_whole_way_by_turns_with_real_engines() -> None:
         await pilot.press("i", "left", "enter")
         await until(pilot, lambda: app.screen is app.bench)
         assert app.measurement == msgspec.structs.replace(SHORT, interleave=True)
-        assert "measured by turns, 6 × 0.1 s" in text_of(app)
+        assert "measured by turns, 6 × 0.05 s" in text_of(app)
         seen: set[str] = set()
 
         def over() -> bool:
