@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from profiles.gathering import gathered
 from profiles.table import (
@@ -29,6 +29,17 @@ class Note:
     text: str
     hint: str = ""
     colour: Colour = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What notes of one sentence share. Their colours may differ: that of the first is taken.
+
+    What makes a baseline doubtful is told with the colour of each verdict that rests on it.
+    """
+
+    hint: str
+    colour: Colour = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +116,9 @@ class Document:
         return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
     def _notes(self) -> list[Note]:
-        said = [(note.text, (note.hint, note.colour)) for note in self.notes]
-        return [Note(text, *kind) for text, kind in gathered(said, self.entries)]
+        said = [(note.text, _Kind(note.hint, note.colour)) for note in self.notes]
+        told = gathered(said, self.entries)
+        return [Note(text, kind.hint, kind.colour) for text, kind in told]
 
     def _sections(self) -> list[tuple[str, list[str]]]:
         return [

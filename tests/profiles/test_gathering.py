@@ -49,12 +49,13 @@ def test_a_label_that_another_begins_with_is_told_from_it() -> None:
     assert told(*lines, labels=labels) == ["eager cpu and eager cpu [threads=1]: too hot"]
 
 
-def test_notes_of_another_colour_or_hint_are_not_put_together() -> None:
+def test_notes_are_put_together_whatever_their_colours_but_not_with_another_hint() -> None:
     document = Document(
         title=["a run"],
         columns=[Column("engine", [Cell("eager")] * 4, numeric=False)],
         notes=[
-            *(Note(f"{one}: too hot", "wait", "doubt") for one in ENTRIES[:2]),
+            Note(f"{ENTRIES[0]}: too hot", "wait", "doubt"),
+            Note(f"{ENTRIES[1]}: too hot", "wait", "good"),
             Note(f"{ENTRIES[2]}: too hot", "", "doubt"),
         ],
         sections=[("What differs besides", [f"{one}: threads 1 → 2" for one in ENTRIES])],
