@@ -13,12 +13,6 @@ MOST_DECIMALS = 6
 MIB = 2**20
 MILLISECONDS = MILLI = 1000.0
 
-# Of a run that drifted so slowly that its intervals hold less often than they say.
-DRIFTING = (
-    "it drifts: so much of a deviation passes on from one 40th of the run to the next, and its"
-    " intervals say too little; measure longer"
-)
-
 STATUS_COLOURS: dict[str, Colour] = {
     "ok": "good",
     "invalid": "bad",
@@ -158,6 +152,14 @@ def floor_notes(results: Iterable[EngineResult], percentile: float) -> list[str]
     counts = sorted({n for _, n in short})
     have = f"{counts[0]:,}" + (f" to {counts[-1]:,}" if len(counts) > 1 else "")
     return [f"p{percentile:g} needs {short[0][0]:,} samples (have {have})"]
+
+
+def drifting(drift: float) -> str:
+    """That a run drifted so slowly that its intervals hold less often than they say."""
+    return (
+        f"it drifts: {100 * drift:.0f} % of a deviation passes on from one 40th of the run to the"
+        " next, so its intervals say too little; measure longer"
+    )
 
 
 def _milliseconds(record: PercentileRecord | None, places: int) -> Cell:

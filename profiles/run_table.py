@@ -146,8 +146,7 @@ def _notes(result: EngineResult) -> list[Note]:
         why = f"{result.label}: {unsettled(result.warm_up)}"
         notes.append(Note(why, "", "doubt"))
     if result.latency and result.latency.drift is not None:
-        share = f"{100 * result.latency.drift:.0f} %"
-        notes.append(Note(f"{result.label} ({share}): {figures.DRIFTING}", "", "doubt"))
+        notes.append(Note(f"{result.label}: {figures.drifting(result.latency.drift)}", "", "doubt"))
     if result.stop and result.stop.unmet:
         unmet = "; ".join(result.stop.unmet)
         notes.append(Note(f"{result.label}: {result.stop.reason}, without: {unmet}", "", "doubt"))

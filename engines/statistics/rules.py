@@ -80,7 +80,9 @@ class WarmUpRule:
             return Settled(False, False, "no iteration yet")
         missing = self._missing(samples, elapsed_s) or waiting_for or None
         if missing is None:
-            return Settled(True, True, f"settled after {elapsed_s:.2g} s and {n} iterations")
+            return Settled(
+                True, True, f"settled after {_two_digits(elapsed_s)} s and {n} iterations"
+            )
         if elapsed_s >= self.max_seconds:
             text = f"warm-up did not settle in {self.max_seconds:g} s: {missing}"
             return Settled(False, True, text)
@@ -91,7 +93,7 @@ class WarmUpRule:
         if len(samples) < needed:
             return f"{len(samples)} of {needed} iterations"
         if elapsed_s < self.min_seconds:
-            return f"{elapsed_s:.2g} of {self.min_seconds:g} s"
+            return f"{_two_digits(elapsed_s)} of {self.min_seconds:g} s"
         return halves_differ(samples[-max(needed, len(samples) // 2) :])
 
 
@@ -136,8 +138,13 @@ def _median_deviation(values: Floats) -> float:
     return float(np.median(np.abs(values - np.median(values))))
 
 
+def _two_digits(value: float, sign: str = "") -> str:
+    """`value` in two digits; from 100 on in whole numbers, never as a power of ten."""
+    return f"{value:{sign}.0f}" if abs(value) >= 99.5 else f"{value:{sign}.2g}"
+
+
 def _percent(change: float, base: float) -> str:
-    return f"{100 * change / base:+.2g} %" if base else "an amount that was 0"
+    return f"{_two_digits(100 * change / base, '+')} %" if base else "an amount that was 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +208,9 @@ class StopRule:
         if width is None:
             unmet += (f"the median's interval is not known, wanted ± {self._goal}",)
         elif width > self.half_width:
-            unmet += (f"the median is known to ± {100 * width:.2g} %, wanted ± {self._goal}",)
+            unmet += (
+                f"the median is known to ± {_two_digits(100 * width)} %, wanted ± {self._goal}",
+            )
         if not unmet:
             return Stop("known", ())
         if elapsed_s >= self.max_seconds:
@@ -217,7 +226,7 @@ class StopRule:
     def _too_early(self, n: int, elapsed_s: float) -> tuple[str, ...]:
         phrases = []
         if elapsed_s < self.min_seconds:
-            phrases.append(f"{elapsed_s:.2g} of {self.min_seconds:g} s")
+            phrases.append(f"{_two_digits(elapsed_s)} of {self.min_seconds:g} s")
         if n < self.min_samples:
             phrases.append(f"{n} of {self.min_samples} samples")
         return tuple(phrases)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engines.statistics import Settled, Stop, StopRule, WarmUpRule
-from engines.statistics.rules import halves_differ
+from engines.statistics.rules import _percent, halves_differ
 
 
 def noisy(n: int, ms: float, noise: float, seed: int = 0) -> np.ndarray:
@@ -291,3 +291,11 @@ class TestStopOverTime:
     def test_refuses_hostile_samples(self) -> None:
         with pytest.raises(ValueError, match="not finite"):
             StopRule().decide([math.nan], 5.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(-1.6, "-160 %"), (0.997, "+100 %"), (-0.0345, "-3.5 %"), (0.00012, "+0.012 %")],
+)
+def test_a_change_is_told_without_powers_of_ten(change: float, words: str) -> None:
+    assert _percent(change, 1.0) == words

@@ -31,12 +31,19 @@ def test_a_sentence_true_of_a_few_names_them_where_the_first_stood() -> None:
     ]
 
 
-def test_a_figure_of_its_own_stays_with_each_entry() -> None:
-    lines = [f"{one} ({figure} %): it drifts" for one, figure in zip(ENTRIES, "1234", strict=True)]
+def test_sentences_that_differ_in_a_percentage_are_one() -> None:
+    lines = [f"{one}: held for {share} % of it" for one, share in zip(ENTRIES, "1123", strict=True)]
     assert told(*lines) == [
-        "eager cpu fp32 b1 (1 %), eager cpu fp32 b2 (2 %), eager cpu fp32 b4 (3 %) and"
-        " eager cpu fp32 b8 (4 %): it drifts"
+        "eager cpu fp32 b1 (1 %), eager cpu fp32 b2 (1 %), eager cpu fp32 b4 (2 %) and"
+        " eager cpu fp32 b8 (3 %): held for so much of it"
     ]
+    assert told(*lines[:2]) == ["eager cpu fp32 b1 and eager cpu fp32 b2: held for 1 % of it"]
+    assert told(lines[3]) == [lines[3]]
+
+
+def test_sentences_that_differ_in_more_than_that_are_not() -> None:
+    lines = [f"{one}: from -{share} % to +{share} %" for one, share in zip("ab", "12", strict=True)]
+    assert told(*lines, labels=["a", "b"]) == lines
 
 
 def test_of_two_entries_both_are_named() -> None:
