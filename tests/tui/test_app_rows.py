@@ -12,6 +12,7 @@ from tui.formats import byte_size, clock, duration, factor, quantity, rate, shor
 from tui.screens.base import InferScreen
 from tui.widgets.panel import RowsView, in_ascii, row, row_width, spread
 from tui.widgets.table import Column, lay_out
+from tui.widgets.tones import ENTRY, TONES
 
 
 class OneView(InferScreen):
@@ -36,7 +37,7 @@ def painted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Region, ...]]:
     return asked
 
 
-async def test_only_changed_cells_are_repainted(replayed: None, painted: list) -> None:
+async def test_only_changed_pieces_are_repainted(replayed: None, painted: list) -> None:
     async with opened() as (app, pilot):
         screen = OneView()
         await app.push_screen(screen)
@@ -44,12 +45,55 @@ async def test_only_changed_cells_are_repainted(replayed: None, painted: list) -
         await pilot.pause()
         painted.clear()
         screen.view.show_rows([row("one"), row("two ", ("2.010", "strong")), row("three")])
-        assert painted == [(Region(7, 1, 1, 1),)]
+        assert painted == [(Region(4, 1, 5, 1),)]
         await pilot.pause()
         assert "two 2.010" in text_of(app)
         painted.clear()
         screen.view.show_rows([row("one"), row("two ", ("2.010", "strong")), row("three")])
         assert painted == [], "nothing changed, nothing is sent"
+        screen.view.show_rows([row("one"), row("漢 ", ("2.010", "strong")), row("three")])
+        assert painted.pop() == (Region(0, 1, 9, 1),), "what follows has moved"
+        screen.view.show_rows([row("one"), row("字 ", ("2.010", "strong")), row("three")])
+        assert painted.pop() == (Region(0, 1, 9, 1),), "it was not drawn meanwhile"
+        await pilot.pause()
+        painted.clear()
+        screen.view.show_rows([row("one"), row("二 ", ("2.010", "strong")), row("three")])
+        assert painted == [(Region(0, 1, 3, 1),)]
+
+
+async def test_styles_are_asked_for_anew_when_the_theme_changes(replayed: None) -> None:
+    async with opened() as (app, pilot):
+        screen = OneView()
+        await app.push_screen(screen)
+        view = screen.view
+        view.show_rows([row((tone, tone)) for tone in (*TONES, f"{ENTRY}1")])
+        await pilot.pause()
+        before = [view.render_line(y) for y in range(len(view.rows))]
+        app.theme = "infer-light"
+        await pilot.pause()
+        after = [view.render_line(y) for y in range(len(view.rows))]
+        assert all(one != other for one, other in zip(before, after, strict=True))
+        app.theme = "infer-dark"
+        await pilot.pause()
+        assert [view.render_line(y) for y in range(len(view.rows))] == before
+
+
+async def test_the_row_of_the_cursor_shows_whether_its_view_has_the_keys(replayed: None) -> None:
+    async with opened() as (app, pilot):
+        screen = OneView()
+        await app.push_screen(screen)
+        view = screen.view
+        view.has_cursor = True
+        view.show_rows([row("one"), row("two")])
+        screen.set_focus(view)
+        await pilot.pause()
+        focused = view.render_line(0)
+        screen.set_focus(None)
+        await pilot.pause()
+        assert focused != view.render_line(0) != view.render_line(1)
+        screen.set_focus(view)
+        await pilot.pause()
+        assert view.render_line(0) == focused
 
 
 COLUMNS = (

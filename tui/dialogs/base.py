@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from tui.actions import bindings, find
 from tui.widgets.bars import KeyBar
-from tui.widgets.panel import ROW_CLASSES
+from tui.widgets.tones import ROW_CLASSES
 
 Answer = TypeVar("Answer")
 

@@ -11,7 +11,8 @@ from textual.widget import Widget
 from tui.actions import bindings, told
 from tui.dialogs.base import Field
 from tui.widgets.bars import KeyBar, TitleBar
-from tui.widgets.panel import ROW_CLASSES, Row, RowsView, row
+from tui.widgets.panel import Row, RowsView, row
+from tui.widgets.tones import ROW_CLASSES
 
 if TYPE_CHECKING:
     from tui.app import InferTuiApp

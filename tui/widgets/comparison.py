@@ -12,11 +12,12 @@ from tui.formats import plural
 from tui.palette import engine_color, engine_glyph
 from tui.rows import Row as PlotRow
 from tui.rows import centred, fitted
-from tui.widgets.panel import ENTRY, Piece, Row, RowsView, row, wrapped
+from tui.widgets.panel import Piece, Row, RowsView, row, wrapped
 from tui.widgets.plot_view import PlotView
 from tui.widgets.profiles import LETTERS
 from tui.widgets.results import VERDICTS
 from tui.widgets.table import Column, Layout, Line, lay_out, natural_widths
+from tui.widgets.tones import ENTRY
 
 if TYPE_CHECKING:
     from engines.results import EngineResult

@@ -9,9 +9,10 @@ from tui.formats import milliseconds, rate
 from tui.palette import engine_color, engine_glyph, faint_color
 from tui.rows import Row as PlotRow
 from tui.rows import fitted
-from tui.widgets.panel import ENTRY, Piece, Row, RowsView, ascii_only, row, wrapped
+from tui.widgets.panel import Piece, Row, RowsView, ascii_only, row, wrapped
 from tui.widgets.plot_view import PlotView
 from tui.widgets.table import Column, Line, lay_out
+from tui.widgets.tones import ENTRY
 
 if TYPE_CHECKING:
     from profiles.frontier import Point

@@ -7,13 +7,13 @@ style, so a row reads the same in every theme and without colour.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
+from itertools import takewhile
 from typing import overload
 
 from rich.cells import cell_len
-from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -28,21 +28,11 @@ from textual.widget import Widget
 
 from tui.actions import bindings, find, keys_of
 from tui.keys import shown_key
-from tui.palette import Scheme, engine_color, scheme_of
+from tui.palette import scheme_of
+from tui.widgets.tones import GROUNDED, KEY_OF, Looks
 
 Piece = tuple[str, str]
 Row = tuple[Piece, ...]
-
-# The tone of an entry of the run is this and its index: its colour in every panel and plot.
-ENTRY = "entry"
-TONES = ("muted", "strong", "good", "warn", "bad", "accent", "key", "heading", "match", "tab")
-# The tone of a key in a sentence is this and its action's id, so that it is the one in force.
-KEY, KEY_OF = "key", "key:"
-# Tones that show on a blank too.
-GROUNDED = frozenset({"heading", "match", "tab"})
-# A screen that shows rows has these component classes, once for all of its rows: each of them
-# costs a pass through the stylesheet, which a dozen widgets would multiply.
-ROW_CLASSES = {*(f"rows--{tone}" for tone in TONES), "rows--cursor", "rows--cursor-blurred"}
 
 
 def row(*pieces: str | Piece) -> Row:
@@ -145,17 +135,18 @@ class LazyRows(Sequence[Row]):
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
-    """What a line showed when it was last drawn."""
+    """What a line shows. The lines of header and footer do not scroll: `moves` is false."""
 
     pieces: Row
-    cursor: bool
+    cursor: bool = False
+    moves: bool = True
 
 
 class RowsView(ScrollView, can_focus=True):
     """Rows of text between a header and a footer that stay; with `has_cursor`, one is current.
 
-    `show_rows` compares with what is on the screen and repaints only the span of each line that
-    differs: on a slow line every cell counts.
+    `show_rows` compares with what is on the screen and repaints only the pieces of each line that
+    differ. Which of their cells are sent is the driver's to find out (`tui.cells`).
     """
 
     BINDINGS = bindings("list")
@@ -180,6 +171,7 @@ class RowsView(ScrollView, can_focus=True):
         self._rows: Sequence[Row] = ()
         self._footer: tuple[Row, ...] = ()
         self._drawn: dict[int, _Drawn] = {}
+        self._looks = Looks(self)
         self._subtitle = ""
 
     # What is shown
@@ -243,70 +235,61 @@ class RowsView(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         self._drawn.clear()
+        self._looks.forget()
         super().notify_style_update()
 
     # Drawing
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        drawn = self._line_at(y)
-        self._drawn[y] = drawn
-        base = self.rich_style
-        if drawn.cursor:
-            base += self._cursor_style()
+        self._drawn[y] = drawn = self._line_at(y)
+        looks = self._looks
+        base = looks.cursor() if drawn.cursor else looks.plain()
         segments: list[Segment] = []
-        if self.has_cursor and not self._stays(y):
+        if self.has_cursor and drawn.moves:
             segments.append(Segment("▸ " if drawn.cursor else "  ", base))
-        segments += [Segment(text, base + self.tone_style(tone)) for text, tone in drawn.pieces]
+        segments += [Segment(text, base + looks.tone(tone)) for text, tone in drawn.pieces]
         if base.reverse and scheme_of(self.app) == "ansi":
             segments = [part for one in segments for part in _upright_bars(one)]
         if ascii_only(self.app):
             segments = [Segment(in_ascii(text), style) for text, style, _ in segments]
         return Strip(segments).adjust_cell_length(width, base)
 
-    def _cursor_style(self) -> Style:
-        """What is laid under the row of the cursor."""
-        name = "rows--cursor" if self.has_focus else "rows--cursor-blurred"
-        full = self.screen.get_component_rich_style(name)
-        return Style(bgcolor=full.bgcolor, bold=full.bold, reverse=full.reverse)
-
-    def tone_style(self, tone: str) -> Style:
-        """The style that the theme gives to `tone`."""
-        if not tone:
-            return Style.null()
-        if tone.startswith(ENTRY):
-            return _entry_style(int(tone.removeprefix(ENTRY)), scheme_of(self.app))
-        name = KEY if tone.startswith(KEY_OF) else tone
-        style = self.screen.get_component_rich_style(f"rows--{name}")
-        # Only a tab has a ground of its own: any other tone must let the cursor's show through.
-        return style if tone == "tab" else _over_any_ground(style)
-
-    def _stays(self, y: int) -> bool:
-        """Whether line `y` belongs to the header or the footer."""
-        return y < len(self._header) or y >= self.size.height - len(self._footer)
-
     def _line_at(self, y: int) -> _Drawn:
         """What belongs on line `y` of the screen."""
-        if y < len(self._header):
-            return _Drawn(self._header[y], False)
-        if self._stays(y):
-            return _Drawn(self._footer[y - self.size.height + len(self._footer)], False)
-        index = y - len(self._header) + round(self.scroll_offset.y)
-        if 0 <= index < len(self._rows):
-            return _Drawn(self._rows[index], self.has_cursor and index == self.cursor)
-        return _Drawn((), False)
+        return self._lines_at(range(y, y + 1))[0]
+
+    def _lines_at(self, places: range) -> list[_Drawn]:
+        """What belongs on the lines `places` of the screen."""
+        header, rows, footer = self._header, self._rows, self._footer
+        first = len(header) - round(self.scroll_offset.y)
+        # The footer stays even where the height leaves the header no room.
+        below = self.size.height - len(footer)
+        cursor = self.cursor if self.has_cursor else -1
+        found = []
+        for y in places:
+            if y < len(header):
+                found.append(_Drawn(header[y], moves=False))
+            elif y >= below:
+                found.append(_Drawn(footer[y - below], moves=False))
+            elif 0 <= (index := y - first) < len(rows):
+                found.append(_Drawn(rows[index], cursor=index == cursor))
+            else:
+                found.append(_Drawn(()))
+        return found
 
     def _repaint_changes(self) -> None:
         """Ask for a repaint of every line's changed cells; none where nothing changed."""
         regions = []
-        for y in range(self.size.height):
-            old, new = self._drawn.get(y), self._line_at(y)
+        width, height = self.size
+        for y, new in enumerate(self._lines_at(range(height))):
+            old = self._drawn.get(y)
             if old == new:
                 continue
-            if old is None or old.cursor != new.cursor:
-                regions.append(Region(0, y, self.size.width, 1))
+            if old is None or (old.cursor, old.moves) != (new.cursor, new.moves):
+                regions.append(Region(0, y, width, 1))
             elif (span := _changed_span(old.pieces, new.pieces)) is not None:
-                indent = 2 if self.has_cursor and not self._stays(y) else 0
+                indent = 2 if self.has_cursor and new.moves else 0
                 regions.append(Region(span[0] + indent, y, span[1] - span[0], 1))
         if regions:
             self.refresh(*regions)
@@ -393,44 +376,17 @@ def _plain(lines: Iterable[Row]) -> str:
     return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
 
 
-def _over_any_ground(style: Style) -> Style:
-    """`style` without its background; its colour keeps what was blended into it."""
-    return Style(
-        color=style.color,
-        bold=style.bold,
-        dim=style.dim,
-        underline=style.underline,
-        reverse=style.reverse,
-    )
-
-
-@lru_cache
-def _entry_style(index: int, scheme: Scheme) -> Style:
-    color = engine_color(index, scheme)
-    if color is None:
-        return Style.null()
-    if isinstance(color, int):
-        return Style(color=Color.from_ansi(color))
-    return Style(color=Color.from_rgb(*color))
-
-
 def _changed_span(old: Row, new: Row) -> tuple[int, int] | None:
-    """The first and one past the last cell in which two rows differ, or None."""
-    before, after = _cells(old), _cells(new)
-    width = max(len(before), len(after))
-    before += [(" ", "")] * (width - len(before))
-    after += [(" ", "")] * (width - len(after))
-    changed = [index for index in range(width) if before[index] != after[index]]
-    return (changed[0], changed[-1] + 1) if changed else None
+    """The first and one past the last cell of the pieces in which two rows differ, or None."""
+    start = sum(cell_len(text) for text, _ in _shared(old, new))
+    before, after = row_width(old), row_width(new)
+    if before != after:
+        return start, max(before, after)
+    end = after - sum(cell_len(text) for text, _ in _shared(old[::-1], new[::-1]))
+    return (start, end) if start < end else None
 
 
-def _cells(pieces: Row) -> list[Piece]:
-    """One (character, tone) a cell; a wide character fills two."""
-    cells: list[Piece] = []
-    for text, tone in pieces:
-        if text.isascii():
-            cells += [(character, tone) for character in text]
-        else:
-            for character in text:
-                cells += [(character, tone)] * cell_len(character)
-    return cells
+def _shared(old: Row, new: Row) -> Iterator[Piece]:
+    """The pieces with which both rows begin."""
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False))
+    return (piece for piece, _ in pairs)

@@ -186,7 +186,9 @@ class ProfileRows(RowsView):
 
         def make(index: int) -> Row:
             item = self._shown[index]
-            mark: Piece = (letters[item.path], "good") if item.path in letters else ("[ ]", "muted")
+            # Most often nothing is marked, and a path is made anew each time that it is asked for.
+            letter = letters.get(item.path) if letters else None
+            mark: Piece = (letter, "good") if letter else ("[ ]", "muted")
             return joined(layout.row({**item.line, "mark": mark if item.readable else ""}))
 
         self.show_rows(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from tui.actions import bindings
 from tui.formats import byte_size, factor, milliseconds, rate
 from tui.palette import engine_glyph
-from tui.widgets.panel import ENTRY, Piece, Row, RowsView, ascii_only, row, wrapped
+from tui.widgets.panel import Piece, Row, RowsView, ascii_only, row, wrapped
 from tui.widgets.table import Column, lay_out
+from tui.widgets.tones import ENTRY
 
 if TYPE_CHECKING:
     from engines.results import Condition, EngineResult, LatencyRecord
