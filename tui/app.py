@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 # A thread of Textual's writes the first frame. Imports begin when it has: they would hold the GIL,
 # and the frame would come a tenth of a second later.
 FIRST_FRAME_OUT_S = 0.1
-# Of the collector's second generation, ten times Python's own.
-FULL_COLLECTION_AFTER = 100
 STYLES = Path(__file__).parent / "styles"
 
 
@@ -132,9 +129,7 @@ class InferTuiApp(BuildingApp):
         from tui.remembered import last_build_options
 
         self.selection.remember(last_build_options())
-        # What is here now stays to the end: later collections need not look at it.
-        gc.freeze()
-        gc.enable()
+        self.settle()
         self._control = Control()
         self._asking = {"engines", "model"}
         self.in_thread("engines", background.ask_engines, self._control, self.post_message)
@@ -142,10 +137,9 @@ class InferTuiApp(BuildingApp):
                         self.post_message)  # fmt: skip
         await self.bench.mount_plots()
         await self.bench.telemetry.begin()
-        # The same of what the plots have imported. A full collection takes 30 ms of a key's time:
-        # they become rarer.
-        gc.freeze()
-        gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_AFTER)
+        # The same of what the plots have imported.
+        self.settle()
+        self.begin_pauses()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A fault in a thread is shown, and never ends the app."""

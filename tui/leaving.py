@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import threading
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from engines.errors import InferTuiError
-from tui.line import LineApp
+from tui.collecting import CollectingApp
 
 if TYPE_CHECKING:
     from engines.control import Control
@@ -25,7 +24,7 @@ GIVE_UP_AFTER_S = 3.0
 LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
-class LeavingApp(LineApp):
+class LeavingApp(CollectingApp):
     """An app that ends its run or build, keeps what was measured and leaves no child behind."""
 
     controller: Controller
@@ -149,16 +148,11 @@ class LeavingApp(LineApp):
             self._exit_note = f"infer-tui: what was measured could not be kept: {error}"
 
     def run(self, **options: Any) -> None:
-        """Run to the end, and say what could not be said on the screen.
-
-        Garbage collection rests until the first frame: what the start allocates stays anyway, and
-        walking through it is a sixth of the time to that frame.
-        """
-        gc.disable()
+        """Run to the end, and say what could not be said on the screen."""
+        self.rest_collector()
         try:
             return super().run(**options)
         finally:
-            gc.enable()
             self._end_all_work()
             self._finished.set()
             if self.line_driver is not None and self.line_driver.gave_up:

@@ -46,6 +46,8 @@ class LineDriver(LinuxDriver):
         self._again: asyncio.TimerHandle | None = None
         self._look_again_s = _LOOK_AGAIN_S
         self._open = False
+        # When a key came last, by the monotonic clock.
+        self.pressed_at = time.monotonic()
         # Whether the terminal took nothing more at the end.
         self.gave_up = False
 
@@ -146,7 +148,8 @@ class LineDriver(LinuxDriver):
 
     def _waited_for(self) -> None:
         """What is drawn next goes before all else."""
-        self.pace.key(time.monotonic())
+        self.pressed_at = time.monotonic()
+        self.pace.key(self.pressed_at)
         self._picture.next_turn()
 
     def _later(self, seconds: float) -> None:

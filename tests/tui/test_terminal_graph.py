@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pyte
 import pytest
 from PIL import Image
 
@@ -33,6 +34,9 @@ MUTE: dict[bytes, bytes] = {}
 PLAIN = {CELLS: b"\x1b[6;20;10t", ATTRIBUTES: b"\x1b[?62;22c"}
 AS_KITTY = {**PLAIN, KITTY: b"\x1b_Gi=31;OK\x1b\\"}
 AS_SIXEL = {**PLAIN, LIMIT: b"\x1b[?2;0;4000;4000S", ATTRIBUTES: b"\x1b[?62;4;22c"}
+
+# No sign of the app.
+MARK = "Ж"
 
 # Drawing by torch and Graphviz takes seconds and is tested by itself.
 START = """
@@ -158,6 +162,37 @@ def test_sixel_shows_the_graph(picture: Path) -> None:
         terminal.wait_for("the graph's path")
         assert "mobilenetv2.svg" in Path(os.environ["XDG_STATE_HOME"],
                                          "infer-tui", "copied.txt").read_text()  # fmt: skip
+
+
+def still_there(terminal: Terminal, columns: range, rows: range) -> int:
+    """In how many of these cells the last sixel picture stands: nothing was written there since."""
+    screen = pyte.Screen(120, 40)
+    stream = pyte.ByteStream(screen)
+    for y in rows:
+        stream.feed(f"\x1b[{y + 1};{columns[0] + 1}H{MARK * len(columns)}".encode())
+    raw = bytes(terminal.raw)
+    stream.feed(raw[raw.rindex(b"\x1b\\") + 2 :])
+    return "".join(screen.display).count(MARK)
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [("?", "Every key, by panel"), ("\x1b", "2 Engines"), ("y", "the graph's path")],
+    ids=["under another screen", "left", "under a toast"],
+)
+def test_a_sixel_picture_is_written_over_when_it_goes(key: str, shown: str, picture: Path) -> None:
+    with Opened(AS_SIXEL, picture) as terminal:
+        terminal.draw()
+        terminal.wait_for("rows 1-38 of 89")
+        terminal.wait_sent(rb"\x1bP0;1q[^\x1b]*\x1b\\\x1b8")
+        row, column, first = sixels(bytes(terminal.raw))[-1]
+        place = (
+            range(column, column + first.width // CELL[0]),
+            range(row, row + first.height // CELL[1]),
+        )
+        assert still_there(terminal, *place) == 118 * 38
+        terminal.press(key)
+        terminal.wait_for(lambda text: shown in text and not still_there(terminal, *place), 10)
 
 
 def test_every_key_of_the_graph_does_something(picture: Path) -> None:
