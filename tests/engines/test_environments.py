@@ -83,6 +83,16 @@ def test_a_program_that_is_no_interpreter_is_one_answer_for_all_its_engines(tmp_
     assert all("exit code 7 while starting" in one.reason for one in answers)
 
 
+def test_what_answers_soonest_is_asked_first():
+    write("[environments.second]\npython = '/opt/python'")
+    asked = every_question()
+    assert asked[0] == ("onnxruntime", "cpu", ""), "its framework is there long before torch"
+    assert [one[1:] for one in asked] == sorted(
+        (one[1:] for one in asked), key=lambda one: (one[1], one[0] == "cuda")
+    )
+    assert len(set(asked)) == len(asked)
+
+
 def test_another_interpreter_does_not_see_what_the_app_was_started_with(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/of/the/app")
     monkeypatch.setenv("LD_LIBRARY_PATH", "/of/the/user")
