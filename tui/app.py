@@ -69,11 +69,11 @@ class InferTuiApp(BuildingApp):
             self.measurement = recalled.measurement
         self.max_latency_ms = self.plan.max_latency_ms
         self.selection = Selection(self.plan.engines, recalled.rows if recalled else ())
-        self.controller = Controller(store, self._announce)
         self.line = line
         self.ring = bell
         self.ascii_only = ascii_only
         self.keymap_in_use = check_keymap(keymap or {})
+        self.controller = Controller(store, self._announce, self.keymap_in_use)
         self._asking: set[str] = set()
         self._first_frame = ExitStack()
         for theme in THEMES:
@@ -253,10 +253,8 @@ class InferTuiApp(BuildingApp):
         try:
             path = self.controller.autosave()
         except InferTuiError as error:
-            self.show_problem(
-                "The last run is not saved",
-                f"It can't be kept: {error}. Save it elsewhere first (s), then run again.",
-            )
+            way = told("{bench.save} saves it elsewhere; then run again.", self.keymap_in_use)
+            self.show_problem("The last run is not saved", f"It can't be kept: {error}. {way}")
             return False
         if path is not None:
             self.notify(f"The last run is kept as {path.name}", markup=False)

@@ -7,7 +7,7 @@ events through a queue and one message that says there are some. Nothing here to
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from textual.message import Message
 
 from engines.errors import UsageError
 from tui import __version__
+from tui.actions import told
 from tui.drives import EventDrive
 
 if TYPE_CHECKING:
@@ -75,11 +76,20 @@ class Drive(EventDrive):
 
 
 class Controller:
-    """Starts, stops and saves runs, one at a time; `live` is the state that the panels show."""
+    """Starts, stops and saves runs, one at a time; `live` is the state that the panels show.
 
-    def __init__(self, store: Store | None, announce: Callable[[], object]) -> None:
+    What it refuses names the keys that are in force by `keymap`.
+    """
+
+    def __init__(
+        self,
+        store: Store | None,
+        announce: Callable[[], object],
+        keymap: Mapping[str, str] | None = None,
+    ) -> None:
         self._store = store
         self._announce = announce
+        self._keymap = keymap or {}
         self._saving = threading.Lock()
         self.drive: Drive | None = None
         self.live: LiveRun | None = None
@@ -118,7 +128,7 @@ class Controller:
     def start(self, plan: RunPlan, known: Sequence[Availability]) -> Drive:
         """Begin a run; the caller gives the returned drive a thread."""
         if self.running:
-            raise UsageError("a run is going", hint="x stops it")
+            raise UsageError("a run is going", hint=told("{bench.stop} stops it", self._keymap))
         from tui.live import LiveRun
 
         self.saved_as = None
@@ -178,7 +188,7 @@ class Controller:
     def proposed_path(self) -> Path:
         """Where a profile of the present run would be saved."""
         if self.drive is None:
-            raise UsageError("there is nothing to save yet", hint="r runs the selected engines")
+            raise self._nothing_to_save()
         return self.store.new_path(self.drive.plan)
 
     def save(self, path: Path, name: str = "") -> Path:
@@ -191,7 +201,7 @@ class Controller:
 
         drive = self.drive
         if drive is None:
-            raise UsageError("there is nothing to save yet", hint="r runs the selected engines")
+            raise self._nothing_to_save()
         with self._saving:
             profile, samples = drive.snapshot(self.facts, name)
             if path.parent == self.store.folder:
@@ -199,6 +209,10 @@ class Controller:
             write_profile(profile, samples, path)
             self._remember_saved(drive, path)
         return path
+
+    def _nothing_to_save(self) -> UsageError:
+        hint = told("{bench.run} runs the selected engines", self._keymap)
+        return UsageError("there is nothing to save yet", hint=hint)
 
     def autosave(self) -> Path | None:
         """Keep what is not saved in the store; the path, or None where there was nothing.

@@ -6,10 +6,11 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engines.errors import InferTuiError
+from tui.actions import told
 from tui.collecting import CollectingApp
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class LeavingApp(CollectingApp):
     builds: BuildQueue
     layer_times: LayerDesk
     memory: Memory | None = None
+    keymap_in_use: Mapping[str, str]
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,13 +71,13 @@ class LeavingApp(CollectingApp):
             loop.add_signal_handler(number, self._leave_by_signal, number)
 
     def action_interrupt(self) -> None:
-        """ctrl+c: stop the run or the builds if any go; otherwise, or the second time, leave."""
+        """Stop the run or the builds if any go; otherwise, or the second time, leave."""
         from tui.dialogs.confirm import QuitDialog
 
         asked = isinstance(self.screen, QuitDialog)
         if self._goes and not self._stopping and not asked:
             self.stop_all()
-            self.notify("Stopping. ctrl+c again leaves.")
+            self.notify(told("Stopping. {app.interrupt} again leaves.", self.keymap_in_use))
         else:
             self.leave()
 
@@ -107,7 +109,8 @@ class LeavingApp(CollectingApp):
             text = "A run is going; leaving stops it. "
         else:
             text = "These results have no name yet. "
-        return text + "What was measured is kept as an autosaved profile (o lists it)."
+        kept = "What was measured is kept as an autosaved profile ({bench.open} lists it)."
+        return text + told(kept, self.keymap_in_use)
 
     def leave(self) -> None:
         """End the run or the build first, while the screen can still say so."""

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from tui.actions import bindings, find
+from tui.actions import bindings, find, told
 from tui.widgets.bars import KeyBar
 from tui.widgets.tones import ROW_CLASSES
 
@@ -42,6 +42,10 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+    def told(self, text: str) -> str:
+        """`text` with the keys in force."""
+        return told(text, getattr(self.app, "keymap_in_use", {}))
 
     def show_problem(self, text: str) -> None:
         """Say why the answer can't be taken; the dialog stays."""

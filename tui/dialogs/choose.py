@@ -12,6 +12,7 @@ from tui.dialogs.base import Dialog, Field, Note
 from tui.formats import plural
 from tui.widgets.panel import RowsView, row
 
+TICK_ONE = "Tick at least one: {checklist.tick} ticks the row under the cursor."
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 PRECISION_NOTES = {
@@ -81,7 +82,7 @@ class PrecisionDialog(Dialog[tuple[Precision, ...]]):
     def action_accept(self) -> None:
         ticked = self.query_one(Checklist).ticked
         if not ticked:
-            self.show_problem("Tick at least one: space ticks the row under the cursor.")
+            self.show_problem(self.told(TICK_ONE))
             return
         self.dismiss(tuple(one for one in self._possible if one in ticked))
 
@@ -147,7 +148,7 @@ class BatchDialog(Dialog[tuple[int, ...]]):
             return
         sizes = {int(one) for one in self.query_one(Checklist).ticked} | others
         if not sizes:
-            self.show_problem("Tick at least one: space ticks the row under the cursor.")
+            self.show_problem(self.told(TICK_ONE))
             return
         self.dismiss(tuple(sorted(sizes)))
 

@@ -57,7 +57,8 @@ class PathDialog(Dialog[str]):
         path = Path(text).expanduser()
         if path.exists() and path != self._overwrite:
             self._overwrite = path
-            self.show_problem("This file exists. Press enter again to overwrite it.")
+            words = "This file exists. Press {dialog.accept} again to overwrite it."
+            self.show_problem(self.told(words))
             return
         self._busy = True
         self.show_problem("Writing …")

@@ -45,7 +45,8 @@ class Page(InferScreen):
     def compose(self) -> ComposeResult:
         yield TitleBar()
         yield self.make_rows()
-        words = told("search; enter keeps it, {page.back} ends it", self.infer.keymap_in_use)
+        words = told("search; {dialog.accept} keeps it, {page.back} ends it",
+                     self.infer.keymap_in_use)  # fmt: skip
         field = SearchField(placeholder=words, id="search")
         field.display = False
         yield field

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.worker import get_current_worker
 
 from engines.errors import Cancelled, InferTuiError
+from tui.actions import told
 from tui.formats import folder_name, plural, shortened
 from tui.screens.history_changes import HistoryChanges
 from tui.widgets.panel import Row, row
@@ -251,7 +252,9 @@ class HistoryScreen(HistoryChanges):
             if len(table.marked) > 1:
                 self.action_compare_marked()
             else:
-                self.notify("A comparison takes two: mark another one (space)", severity="warning")
+                words = told("A comparison takes two: {profiles.mark} marks another one",
+                             self.infer.keymap_in_use)  # fmt: skip
+                self.notify(words, severity="warning")
         elif item.path is not None:
             self.infer.open_saved(item.path)
             self.dismiss()

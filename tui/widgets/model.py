@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class ModelPanel(RowsView):
     """Name, source, parameters, multiply-adds, size and input of the model that is run."""
 
-    HELP = "The model that every engine runs. `m` shows it layer by layer, `g` draws its graph."
+    HELP = "The model that every engine runs. Its page shows it layer by layer."
 
     def __init__(self, model: ModelSpec) -> None:
         super().__init__(id="model")

@@ -79,7 +79,7 @@ class ResultsPanel(RowsView):
         " with that of the entry marked 1.00x. A percentile with too few samples says how"
         " many it needs. GPU ms is the computation alone, between two events on the GPU's stream."
         " A verdict says whether an image's median moved against the baseline that took turns with"
-        " it; enter tells its interval and reasons."
+        " it; the entry's details tell its interval and reasons."
     )
     BINDINGS = bindings("results")
 
