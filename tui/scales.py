@@ -52,7 +52,6 @@ class Distribution(Protocol):
 
     @property
     def n(self) -> int: ...
-    def quantile(self, q: float, /) -> float: ...
     def quantiles(self, shares: ArrayLike, /) -> Floats: ...
     def box(self) -> Box: ...
     def counts_between(self, low: float, high: float, bins: int, /) -> NDArray[Any]: ...
@@ -191,6 +190,10 @@ def level_scale(low: float, high: float, most_ticks: int, *, log: bool) -> Scale
     return latency_scale(low - margin, high + margin, most_ticks)
 
 
+# Asked for at once: each question is a pass over all buckets.
+_OF_A_SCALE = (0.001, 0.25, 0.5, 0.75, 0.95, 0.99, 0.995)
+
+
 def histogram_scale(
     engines: Sequence[Distribution], most_ticks: int, *, log: bool | None = None
 ) -> Scale:
@@ -198,9 +201,10 @@ def histogram_scale(
 
     It is logarithmic where the engines' medians differ by more than LOG_SPREAD.
     """
-    low = min(one.quantile(0.001) for one in engines)
-    high = max(_usual_end(one) for one in engines)
-    middles = [one.quantile(0.5) for one in engines]
+    found = [one.quantiles(_OF_A_SCALE).tolist() for one in engines]
+    low = min(lowest for lowest, *_ in found)
+    high = max(_usual_end(*others) for _, *others in found)
+    middles = [middle for _, _, middle, *_ in found]
     if log is None:
         log = max(middles) > LOG_SPREAD * min(middles)
     margin = 0.0 if log else (high - low) * 0.02
@@ -214,14 +218,15 @@ def round_step(span: float, most: int) -> float:
     return next((one * power for one in _ROUND if one * power >= least * 0.999999), 10 * power)
 
 
-def _usual_end(latencies: Distribution) -> float:
+def _usual_end(
+    first: float, middle: float, third: float, p95: float, p99: float, p99_5: float
+) -> float:
     """Where the axis may end: the p99.5, but severe outliers (3 IQR) only as far as the p99 and
     twice the median, so that a long tail doesn't squeeze everything else into a column.
     """
-    quantiles = {q: latencies.quantile(q) for q in (0.25, 0.5, 0.75, 0.95, 0.99, 0.995)}
-    severe = quantiles[0.75] + 3 * (quantiles[0.75] - quantiles[0.25])
-    bulk = min(quantiles[0.995], max(severe, quantiles[0.95]))
-    return max(bulk, min(quantiles[0.99], 2 * quantiles[0.5]))
+    severe = third + 3 * (third - first)
+    bulk = min(p99_5, max(severe, p95))
+    return max(bulk, min(p99, 2 * middle))
 
 
 def _ordered(low: float, high: float) -> tuple[float, float]:

@@ -53,8 +53,6 @@ class LatencyHistogram:
         # One bucket before the range and one after it take what is outside.
         self._counts: NDArray[np.int64] = np.zeros(inside + 2, dtype=np.int64)
         self._edges: Floats = _FLOOR_MS * np.exp(self._log_width * np.arange(inside + 1))
-        # How many samples lie in each bucket or below, until there are more of them.
-        self._cumulative: NDArray[np.int64] | None = None
         self.n = 0
         self.total = 0.0
         self._minimum = math.inf
@@ -86,7 +84,6 @@ class LatencyHistogram:
         # A block covers few buckets: count those alone, not the twenty thousand.
         first, last = int(index.min()), int(index.max())
         self._counts[first : last + 1] += np.bincount(index - first)
-        self._cumulative = None
         self.n += len(samples)
         self.total += float(samples.sum())
         self._minimum = min(self._minimum, float(samples.min()))
@@ -109,10 +106,7 @@ class LatencyHistogram:
             raise ValueError("a histogram without samples has no quantiles")
         # A billionth less, because 0.999 * 1000 comes out above 999.
         ranks = np.maximum(1, np.ceil(asked * self.n * (1 - 1e-12)))
-        # Panels ask for dozens between two blocks of samples.
-        if self._cumulative is None:
-            self._cumulative = np.cumsum(self._counts)
-        return self._values(np.searchsorted(self._cumulative, ranks))
+        return self._values(np.searchsorted(np.cumsum(self._counts), ranks))
 
     def box(self) -> Box:
         """Quartiles, whiskers and outliers, each sample taken for the middle of its bucket.

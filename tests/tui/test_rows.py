@@ -6,7 +6,8 @@ import itertools
 import math
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -81,6 +82,13 @@ def test_a_steady_series_is_low_and_a_cold_start_does_not_flatten_it() -> None:
     assert len(set(spark_text([900.0, *np.linspace(10, 12, 20)], 21))) > 4
 
 
+@pytest.mark.filterwarnings("error")
 @given(values=ANY_ARRAY, width=st.integers(-1, 50))
+@example(values=np.array([0.0, 0.0, *[5e-324] * 5, 1.0]), width=8)
 def test_a_sparkline_of_anything_fits(values: Floats, width: int) -> None:
     assert len(spark_text(values, width)) <= max(width, 0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_span_below_the_normal_numbers_is_one_like_any_other() -> None:
+    assert spark_text([0.0, 5e-324, 1.0], 3, low=0.0, high=5e-324) == "▁██"

@@ -46,7 +46,8 @@ def spark_text(
     if high is None:
         span = max(span, _LEAST_SPAN * abs(float(np.median(array))))
     blocks = _ASCII_BLOCKS if ascii_only else _BLOCKS
-    places = np.clip((array - floor) / span, 0.0, 1.0) if span > 0 else np.zeros(array.size)
+    # Clipped before it is divided: by a span below the normal numbers 1 / span overflows.
+    places = np.clip(array - floor, 0.0, span) / span if span > 0 else np.zeros(array.size)
     levels = np.minimum((places * len(blocks)).astype(np.intp), len(blocks) - 1)
     return "".join(blocks[level] for level in levels)
 
