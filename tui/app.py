@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,11 @@ from textual.app import App
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from engines.errors import InferTuiError
 from engines.plan import Measurement, RunPlan
 from tui import background
 from tui.actions import bindings, check_keymap, to_textual, told
-from tui.building import BuildingApp
 from tui.controller import Controller, EventsArrived
+from tui.keeping import KeepingApp
 from tui.pace import LOCAL, Line
 from tui.palette_commands import ActionsProvider
 from tui.screens.bench import BenchScreen
@@ -39,7 +38,7 @@ FIRST_FRAME_OUT_S = 0.1
 STYLES = Path(__file__).parent / "styles"
 
 
-class InferTuiApp(BuildingApp):
+class InferTuiApp(KeepingApp):
     """Benchmarks one model through its engines, live."""
 
     TITLE = "infer-tui"
@@ -234,7 +233,7 @@ class InferTuiApp(BuildingApp):
             words = "Nothing is selected that can run: {engines.select} selects an engine"
             self.notify(told(words, self.keymap_in_use), severity="warning", markup=False)
             return
-        if self.controller.unsaved and not self._kept_last_run():
+        if self.controller.unsaved and not self.kept_last_run():
             return
         plan = RunPlan(
             name=self.plan.name,
@@ -247,18 +246,6 @@ class InferTuiApp(BuildingApp):
         known = [choice.availability for choice in self.selection.choices]
         self._drive(self.controller.start(plan, known))
         self.bench.work_changed()
-
-    def _kept_last_run(self) -> bool:
-        """Keep the last run, which nobody saved; False where that failed and it must not go."""
-        try:
-            path = self.controller.autosave()
-        except InferTuiError as error:
-            way = told("{bench.save} saves it elsewhere; then run again.", self.keymap_in_use)
-            self.show_problem("The last run is not saved", f"It can't be kept: {error}. {way}")
-            return False
-        if path is not None:
-            self.notify(f"The last run is kept as {path.name}", markup=False)
-        return True
 
     @work(thread=True, exclusive=False, exit_on_error=False, name="run")
     def _drive(self, drive: Drive) -> None:
@@ -310,44 +297,14 @@ class InferTuiApp(BuildingApp):
         self.bench.draw()
         self.show_layers()
 
-    # Profiles
-
-    def ask_where_to_save(self, then: Callable[[], object] | None = None) -> None:
-        """Save under a name that the user agrees to; the dialog stays where that fails."""
-        from tui.dialogs.path import PathDialog
-
-        def tell(answer: str | None) -> None:
-            if answer is not None:
-                self.bench.draw()
-                self.notify(answer, title="Saved", markup=False)
-                if then is not None:
-                    then()
-
-        note = "The profile repeats this run and compares with others. Raw samples lie beside it."
-        proposed = self.controller.proposed_path()
-        write = lambda path: str(self.controller.save(path))  # noqa: E731
-        self.push_screen(PathDialog("Save this run", note, proposed, write), tell)
-
-    def open_saved(self, path: Path) -> None:
-        self.in_thread("open", background.open_profile, path, self.post_message)
-
-    def on_profile_opened(self, message: background.ProfileOpened) -> None:
-        if self.controller.running:
-            return
-        if self.controller.unsaved and not self._kept_last_run():
-            return
-        self.controller.show_saved(message.live, message.path)
-        self.bench.draw()
-        if message.note:
-            self.notify(message.note, title="Opened without samples", severity="warning",
-                        markup=False)  # fmt: skip
+    # Plans
 
     def load_plan(self, plan: RunPlan) -> bool:
         """Choose what `plan` runs and how it measures, in place of what was chosen.
 
         False where the last run, which nobody saved, could not be kept: then nothing changes.
         """
-        if self.controller.unsaved and not self._kept_last_run():
+        if self.controller.unsaved and not self.kept_last_run():
             return False
         other_model = plan.model != self.model
         self.plan, self.measurement = plan, plan.measurement
@@ -364,15 +321,6 @@ class InferTuiApp(BuildingApp):
         self.look_at_files()
         return True
 
-    def compare(self, *runs: Path | None) -> None:
-        """Compare each run with the first; None stands for the run of this session."""
-        self.in_thread("compare", background.compare, self.controller, runs, self.post_message)
-
-    def on_compared(self, message: background.Compared) -> None:
-        from tui.screens.compare import CompareScreen
-
-        self.push_screen(CompareScreen(message.comparison, message.latencies))
-
     def on_problem(self, message: background.Problem) -> None:
         self.show_problem(message.title, message.reason)
 
@@ -380,9 +328,6 @@ class InferTuiApp(BuildingApp):
         from tui.dialogs.message import MessageDialog
 
         self.push_screen(MessageDialog(title, reason.splitlines()))
-
-    def on_table_made(self, message: background.TableMade) -> None:
-        self.copy(message.text, message.what, ending=".md")
 
     # Everywhere
 

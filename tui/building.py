@@ -15,8 +15,9 @@ from tui.remembered import remember_build_options
 
 if TYPE_CHECKING:
     from engines.plan import ModelSpec, RunPlan
+    from tui.choice import Choice
     from tui.screens.bench import BenchScreen
-    from tui.selection import Choice, Selection
+    from tui.selection import Selection
 
 
 class BuildingApp(PicturingApp):

@@ -23,7 +23,7 @@ from tui.widgets.panel import Piece, Row, RowsView, row, wrapped
 
 if TYPE_CHECKING:
     from engines.building import BuildState
-    from tui.selection import Choice
+    from tui.choice import Choice
 
 REBUILD = Option("rebuild", "build what is kept once more, in its place when it is whole", False)
 SHOWN_ENTRIES = 4

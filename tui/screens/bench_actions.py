@@ -12,9 +12,9 @@ from tui.screens.base import InferScreen
 if TYPE_CHECKING:
     from engines.plan import EngineSpec
     from tui.builds import BuildOrder
+    from tui.choice import Choice
     from tui.memory import PlotMemory
     from tui.screens.layout import PanelLayout
-    from tui.selection import Choice
     from tui.widgets.engines import EnginesPanel
     from tui.widgets.histogram import HistogramPanel
     from tui.widgets.latency import LatencyPanel

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tui.actions import bindings, told
+from tui.choice import Choice
 from tui.formats import shortened
-from tui.selection import Choice, Selection
+from tui.selection import Selection
 from tui.widgets.panel import Piece, Row, RowsView, row, row_width, wrapped
 
 if TYPE_CHECKING:
