@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from engines.plan import EngineSpec, Measurement, RunPlan, unique_labels
 from engines.results import AccuracyRecord, EngineResult, StopRecord, WarmUpRecord
 from profiles.samples import Series
 from profiles.schema import ModelIdentity, Profile, RunRecord
+from profiles.store import Store
 from profiles.writing import render
 
 STARTED = datetime(2026, 11, 22, 17, 5, 31, tzinfo=UTC)
@@ -158,3 +159,19 @@ def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
         return path
 
     return writer
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "profiles")
+
+
+def later(profile: Profile, seconds: int) -> Profile:
+    started = profile.run.started + timedelta(seconds=seconds)
+    return msgspec.structs.replace(
+        profile, run=msgspec.structs.replace(profile.run, started=started)
+    )
+
+
+def names(store: Store) -> list[str]:
+    return [entry.name for entry in store.list()]

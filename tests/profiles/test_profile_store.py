@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from engines import files, paths
-from engines.errors import FileError, UsageError
+from engines import paths
+from engines.errors import FileError
 from engines.plan import EngineSpec, RunPlan
 from profiles import index as index_module
 from profiles import store as store_module
@@ -21,23 +19,8 @@ from profiles.index import INDEX, INDEX_VERSION
 from profiles.reading import read_profile
 from profiles.schema import Profile
 from profiles.store import Store
-from profiles.writing import read_samples, render, write_profile
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "profiles")
-
-
-def later(profile: Profile, seconds: int) -> Profile:
-    started = profile.run.started + timedelta(seconds=seconds)
-    return msgspec.structs.replace(
-        profile, run=msgspec.structs.replace(profile.run, started=started)
-    )
-
-
-def names(store: Store) -> list[str]:
-    return [entry.name for entry in store.list()]
+from profiles.writing import render, write_profile
+from tests.profiles.conftest import later, names
 
 
 def test_the_default_folder_is_the_users_own() -> None:
@@ -271,187 +254,6 @@ class TestFind:
         assert str(caught.value).isprintable()
 
 
-def test_rename_takes_the_samples_along(store: Store, build: Any, profile: Profile) -> None:
-    samples = build.samples(2.7, 1.2)
-    old = store.save(profile, samples)
-    new = store.rename(old.path.stem, "baseline")
-    assert new == store.folder / "baseline.toml"
-    renamed = store.open("baseline")
-    assert list(read_samples(renamed.profile, new)) == sorted(samples)
-    assert msgspec.structs.replace(renamed.profile, samples=None) == msgspec.structs.replace(
-        old.profile, samples=None
-    )
-    assert "infer-tui run baseline.toml" in new.read_text()
-    assert renamed.profile.samples is not None
-    assert sorted(os.listdir(store.folder)) == ["baseline.toml", renamed.profile.samples.file] or (
-        sorted(os.listdir(store.folder)) == [renamed.profile.samples.file, "baseline.toml"]
-    )
-    assert store.rename("baseline", "baseline.toml") == new
-
-
-def test_rename_without_samples_keeps_saying_that_they_are_missing(
-    store: Store, build: Any, profile: Profile
-) -> None:
-    old = store.save(profile, build.samples(2.7, 1.2))
-    assert old.profile.samples is not None
-    (store.folder / old.profile.samples.file).unlink()
-    store.rename(old.path.stem, "other")
-    assert store.open("other").profile.samples == old.profile.samples
-    assert names(store) == ["other"]
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "../a", "a\nb", "a\0b", ".toml", " "])
-def test_rename_to_what_is_no_name(store: Store, profile: Profile, name: str) -> None:
-    path = store.save(profile, {}).path
-    with pytest.raises(UsageError, match="is not a name for a profile"):
-        store.rename(path.stem, name)
-    assert names(store) == [path.stem]
-
-
-def test_rename_to_a_name_that_is_taken(store: Store, build: Any, profile: Profile) -> None:
-    first = store.save(profile, build.samples(1.0, 2.0)).path
-    second = store.save(later(profile, 1), build.samples(3.0, 4.0)).path
-    before = sorted(os.listdir(store.folder))
-    with pytest.raises(FileError, match="exists already; choose another name"):
-        store.rename(second.stem, first.stem)
-    assert sorted(os.listdir(store.folder)) == before
-
-
-def test_rename_leaves_samples_as_they_are_even_damaged_ones(
-    store: Store, build: Any, profile: Profile
-) -> None:
-    old = store.save(profile, build.samples(2.7, 1.2))
-    assert old.profile.samples is not None
-    (store.folder / old.profile.samples.file).write_bytes(b"what is left of them")
-    new = store.rename(old.path.stem, "other")
-    renamed = store.open("other").profile
-    assert renamed.samples is not None
-    assert (store.folder / renamed.samples.file).read_bytes() == b"what is left of them"
-    assert renamed.samples.sha256 == old.profile.samples.sha256
-    with pytest.raises(FileError, match="SHA-256 differs"):
-        read_samples(renamed, new)
-
-
-def test_rename_that_fails_in_its_middle_leaves_everything(
-    store: Store, build: Any, profile: Profile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = store.save(profile, build.samples(2.7, 1.2))
-    before = sorted(os.listdir(store.folder))
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise FileError("can't save: no space left on device")
-
-    monkeypatch.setattr(store_module, "write_profile", refuse)
-    with pytest.raises(FileError, match="no space left"):
-        store.rename(old.path.stem, "other")
-    assert sorted(os.listdir(store.folder)) == before
-    assert read_samples(old.profile, old.path)
-
-
-class TestTrash:
-    def everything(self, folder: Path) -> dict[str, bytes]:
-        return {
-            str(path.relative_to(folder)): path.read_bytes()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name != INDEX
-        }
-
-    def test_what_is_deleted_comes_back_as_it_was(
-        self, store: Store, build: Any, profile: Profile
-    ) -> None:
-        first = store.save(profile, build.samples(1.0, 2.0))
-        store.save(later(profile, 1), build.samples(3.0, 4.0))
-        before = self.everything(store.folder)
-        deleted = store.delete(first.path.stem)
-        assert deleted.name == first.path.stem
-        assert first.path.stem not in names(store)
-        assert len(names(store)) == 1
-        assert sorted(self.everything(store.folder).values()) == sorted(before.values())
-        # A profile in the trash is whole.
-        trashed = read_profile(deleted.path)
-        assert read_samples(trashed, deleted.path).keys() == build.samples(1.0, 2.0).keys()
-        assert store.trash.latest() == deleted
-        assert store.restore(deleted) == first.path
-        assert self.everything(store.folder) == before
-        assert store.trash.latest() is None
-
-    def test_unreadable_ones_go_and_come_back_too(self, store: Store, tmp_path: Path) -> None:
-        store.folder.mkdir()
-        (store.folder / "broken.toml").write_bytes(b"\0")
-        (store.folder / "folder.toml").mkdir()
-        (store.folder / "dangling.toml").symlink_to(tmp_path / "gone")
-        for name in ("broken", "folder", "dangling"):
-            deleted = store.delete(store.folder / f"{name}.toml")
-            assert name not in names(store)
-            store.restore(deleted)
-            assert name in names(store)
-
-    def test_the_latest_comes_first(self, store: Store, profile: Profile) -> None:
-        paths = [store.save(later(profile, second), {}).path for second in range(3)]
-        for path in paths:
-            store.delete(path)
-        assert len(store.trash) == 3
-        for path in reversed(paths):
-            latest = store.trash.latest()
-            assert latest is not None
-            assert store.restore(latest) == path
-
-    def test_a_name_that_was_taken_meanwhile_is_left_alone(
-        self, store: Store, build: Any, profile: Profile
-    ) -> None:
-        path = store.save(profile, build.samples(1.0, 2.0)).path
-        deleted = store.delete(path)
-        other = store.save(later(profile, 5), {}).path.rename(path)
-        before = self.everything(store.folder)
-        with pytest.raises(FileError, match="another profile has that name by now; rename that"):
-            store.restore(deleted)
-        assert self.everything(store.folder) == before
-        store.rename(other, "moved")
-        assert store.restore(deleted) == path
-
-    def test_a_deletion_that_fails_leaves_everything(
-        self, store: Store, build: Any, profile: Profile, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        path = store.save(profile, build.samples(1.0, 2.0)).path
-        before = self.everything(store.folder)
-        move = files.move
-
-        def refuse(source: Path, target: Path) -> None:
-            if source.suffix == ".npz" and source.parent == store.folder:
-                raise PermissionError(13, "Permission denied")
-            move(source, target)
-
-        monkeypatch.setattr(files, "move", refuse)
-        with pytest.raises(FileError, match=r"can't delete .*: Permission denied"):
-            store.delete(path)
-        assert self.everything(store.folder) == before
-        assert store.trash.latest() is None
-
-    def test_emptying_removes_what_was_looked_at_and_nothing_else(
-        self, store: Store, build: Any, profile: Profile
-    ) -> None:
-        first = store.save(profile, build.samples(1.0, 2.0))
-        second = store.save(later(profile, 1), {})
-        store.delete(first.path)
-        contents = store.trash.contents()
-        assert first.profile.samples is not None
-        assert contents.bytes > first.profile.samples.bytes
-        deleted = store.delete(second.path)
-        store.trash.empty(contents)
-        assert store.trash.latest() == deleted
-        store.trash.empty(store.trash.contents())
-        assert not store.trash.folder.exists()
-
-    def test_what_is_not_there_can_not_be_deleted(self, store: Store, profile: Profile) -> None:
-        path = store.save(profile, {}).path
-        path.unlink()
-        with pytest.raises(FileError, match="there is no profile"):
-            store.delete(path.stem)
-        with pytest.raises(FileError, match="it is gone already"):
-            store.delete(path)
-        assert not store.trash.folder.exists()
-
-
 class TestStale:
     def test_a_young_file_is_read_again_although_its_stamp_is_known(
         self, store: Store, profile: Profile, monkeypatch: pytest.MonkeyPatch
@@ -503,17 +305,3 @@ class TestStale:
         seen.clear()
         assert len(store.list(lambda entries, of: seen.append((len(entries), of)))) == 5
         assert seen == [(4, 5), (5, 5)]
-
-
-def test_the_speed_of_listing(store: Store, profile: Profile) -> None:
-    store.folder.mkdir()
-    text = render(profile, "run.toml")
-    for number in range(2000):
-        (store.folder / f"run-{number:04}.toml").write_text(text)
-    times = []
-    for _ in range(2):
-        start = time.perf_counter()
-        entries = store.list()
-        times.append(time.perf_counter() - start)
-        assert len(entries) == 2000
-    print(f"\n2000 profiles: first {times[0]:.2f} s, then {times[1]:.3f} s")

@@ -14,7 +14,7 @@ from profiles.schema import Profile
 from profiles.store import Store
 from profiles.writing import write_profile
 from tests.profiles.conftest import STARTED, Build
-from tests.tui.app_support import TINY, until
+from tests.tui.app_support import TINY, text_of, until
 from tui.app import InferTuiApp
 from tui.screens.compare import CompareScreen
 from tui.screens.history import HistoryScreen
@@ -106,3 +106,8 @@ async def comparison(app: InferTuiApp, pilot: Pilot[None]) -> CompareScreen:
     await pilot.pause()
     assert isinstance(app.screen, CompareScreen)
     return app.screen
+
+
+def words_of(app: InferTuiApp) -> str:
+    """What a dialog says, however its lines are broken."""
+    return " ".join(text_of(app).replace("│", " ").split())

@@ -1,19 +1,10 @@
-"""The latency and histogram panels in a real app: what they show, and what they send."""
+"""The latency and histogram panels in a real app: what they show."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
-import pytest
-from textual.app import App, ComposeResult
-from textual.containers import Horizontal
-from textual.drivers import headless_driver
 
 from engines.events import (
-    EngineFinished,
     JobStarted,
     Progress,
     RunFinished,
@@ -22,103 +13,11 @@ from engines.events import (
 )
 from engines.plan import EngineSpec, RunPlan
 from engines.results import EngineResult, LatencyRecord, PercentileRecord
-from tui import plotting
+from tests.tui.plot_app import CPU, Feeder, PlotApp, measured, text
 from tui.actions import told
 from tui.live import LiveRun
-from tui.themes import INFER_DARK
-from tui.widgets import latency
-from tui.widgets.histogram import NO_SAMPLES, NOTHING_COUNTED_YET, VIEWS, HistogramPanel
-from tui.widgets.latency import NO_SAMPLES_YET, NOTHING_YET, LatencyPanel
-from tui.widgets.plot_view import PlotView
-
-CPU = (34.0, 17.0, 7.4)
-GPU = (2.7, 0.5, 0.25)
-NAMES = ("eager", "compile", "onnxruntime", "tensorrt")
-
-# What both plots may send at 2 Hz, so that the whole app keeps within 12 kB/s under SSH.
-MOST_BYTES_PER_SECOND = 6_000
-
-
-class PlotApp(App[None]):
-    """Both panels side by side as large as at 120x40, bordered as the bench screen does."""
-
-    CSS = """
-    LatencyPanel, HistogramPanel { border: round $panel; padding: 0 1; height: 14; }
-    LatencyPanel { width: 66; }
-    HistogramPanel { width: 52; }
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_theme(INFER_DARK)
-        self.theme = INFER_DARK.name
-
-    def compose(self) -> ComposeResult:
-        with Horizontal():
-            yield LatencyPanel()
-            yield HistogramPanel()
-
-    @property
-    def latency(self) -> LatencyPanel:
-        return self.query_one(LatencyPanel)
-
-    @property
-    def histogram(self) -> HistogramPanel:
-        return self.query_one(HistogramPanel)
-
-    def show(self, run: LiveRun | None, selected: Sequence[int] = ()) -> None:
-        self.latency.show(run, selected)
-        self.histogram.show(run, selected)
-
-
-class Feeder:
-    """A run in which one engine after the other is measured, fed by the test."""
-
-    def __init__(self, medians_ms: Sequence[float]) -> None:
-        specs = tuple(EngineSpec(engine=name) for name in NAMES[: len(medians_ms)])
-        self.plan = RunPlan(engines=specs)
-        self.medians_ms = medians_ms
-        self.run = LiveRun()
-        self.run.apply(RunStarted(self.plan, self.plan.labels(), "a run"))
-        self._rng = np.random.default_rng(7)
-        self._now_s = [0.0] * len(medians_ms)
-
-    def block(self, entry: int, seconds: float, phase: Any = "measuring") -> None:
-        """Measure `entry` for about so long, with noise and a hiccup now and then."""
-        median = self.medians_ms[entry]
-        n = max(1, round(seconds * 1000 / median))
-        latencies = median * np.exp(0.02 * self._rng.gamma(2.0, 0.7, n))
-        latencies[self._rng.random(n) < 0.003] *= 1.8
-        start = self._now_s[entry]
-        self.run.apply(Samples(f"benchmark {entry}", entry, phase, start, latencies))
-        self._now_s[entry] += float(latencies.sum()) / 1000
-
-    def whole(self, entry: int, seconds: float = 5.0) -> None:
-        """The whole life of `entry`: warm-up, measuring, result."""
-        self.block(entry, 0.8, "warm-up")
-        for _ in range(10):
-            self.block(entry, seconds / 10)
-        self.finish(entry)
-
-    def finish(self, entry: int, status: Any = "ok", reason: str = "") -> None:
-        label, spec = self.plan.labels()[entry], self.plan.engines[entry]
-        result = EngineResult(label=label, spec=spec, status=status, reason=reason)
-        self.run.apply(EngineFinished(entry, result))
-
-
-def measured(medians_ms: Sequence[float] = CPU) -> LiveRun:
-    feeder = Feeder(medians_ms)
-    for entry in range(len(medians_ms)):
-        feeder.whole(entry)
-    return feeder.run
-
-
-def text(view: PlotView) -> list[str]:
-    """What `view` shows, line by line, as it was given to Textual."""
-    return [view.render_line(y).text for y in range(view.size.height)]
-
-
-# What is seen
+from tui.widgets.histogram import NO_SAMPLES, NOTHING_COUNTED_YET, VIEWS
+from tui.widgets.latency import NO_SAMPLES_YET, NOTHING_YET
 
 
 async def test_without_a_run_both_panels_say_what_to_do() -> None:
@@ -276,139 +175,3 @@ async def test_more_engines_than_rows_leave_out_those_that_are_not_chosen() -> N
         rows = text(app.latency)
         assert "b1024" in "".join(rows)
         assert "8 engines not listed" in rows[0]
-
-
-# What is sent
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The size of every write to the terminal."""
-    writes: list[int] = []
-
-    class CountingDriver(headless_driver.HeadlessDriver):
-        @property
-        def is_headless(self) -> bool:
-            return False
-
-        def write(self, data: str) -> None:
-            writes.append(len(data.encode()))
-
-    monkeypatch.setattr(headless_driver, "HeadlessDriver", CountingDriver)
-    return writes
-
-
-@pytest.mark.parametrize(
-    ("medians", "view", "span"), [(CPU, 0, 0), (GPU, 0, 0), (CPU, 1, 1), (GPU, 2, 2), (GPU, 3, 3)]
-)
-async def test_two_live_plots_at_2_hz_send_little(
-    medians: tuple[float, ...],
-    view: int,
-    span: int,
-    sent: list[int],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    feeder = Feeder(medians)
-    feeder.whole(0)
-    feeder.whole(1)
-    feeder.block(2, 0.8, "warm-up")
-    app = PlotApp()
-    updates, redraws_ms = 16, []
-    async with app.run_test(size=(120, 40)) as pilot:
-        feeder.block(2, 0.1)
-        app.show(feeder.run)
-        app.latency.change_span(span)
-        app.histogram.change_view(view)
-        await pilot.pause()
-        sent.clear()
-        for _ in range(updates):
-            feeder.block(2, 0.25)
-            app.latency.show(feeder.run, (), plot=False)
-            await pilot.pause()
-            feeder.block(2, 0.25)
-            began = time.thread_time()
-            app.show(feeder.run)
-            redraws_ms.append(1000 * (time.thread_time() - began))
-            await pilot.pause()
-        per_second = 2 * sum(sent) / updates
-        sent.clear()
-        app.show(feeder.run)
-        await pilot.pause()
-        idle = sum(sent)
-    with capsys.disabled():
-        print(
-            f"\n  both plots, view {view}, span {span}, engines at {medians} ms: "
-            f"{per_second:.0f} B/s, {np.median(redraws_ms):.1f} ms of CPU a redraw"
-        )
-    assert 0 < per_second < MOST_BYTES_PER_SECOND
-    assert idle == 0
-    assert np.median(redraws_ms) < 250  # tens of milliseconds where nobody else is at work
-
-
-async def test_a_costly_plot_rests_while_the_numbers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = []
-
-    def costly(*given: Any, **named: Any) -> plotting.Plot:
-        until = time.thread_time() + 0.06
-        while time.thread_time() < until:
-            pass
-        drawn.append(given)
-        return plotting.line_plot(*given, **named)
-
-    monkeypatch.setattr(latency, "line_plot", costly)
-    feeder = Feeder(CPU)
-    app = PlotApp()
-    async with app.run_test(size=(120, 40)) as pilot:
-        for _ in range(3):
-            feeder.block(0, 1.0)
-            app.latency.show(feeder.run, ())
-        before = text(app.latency)
-        assert len(drawn) == 2  # the first pays for an import, so the second is the first to rest
-        await pilot.pause()
-        feeder.block(0, 1.0)
-        app.latency.show(feeder.run, ())
-        assert len(drawn) == 2
-        assert text(app.latency)[1] != before[1]
-        feeder.run.apply(RunFinished("complete", 9.0))
-        app.latency.show(feeder.run, ())
-        assert len(drawn) == 3
-
-
-@pytest.mark.parametrize(("view", "span"), [(0, 0), (1, 1), (2, 2), (3, 3)])
-async def test_nothing_is_drawn_or_sent_while_the_run_stays_as_it_was(
-    view: int, span: int, sent: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = measured()
-    app = PlotApp()
-    async with app.run_test(size=(120, 40)) as pilot:
-        app.show(run, [0])
-        app.latency.change_span(span)
-        app.histogram.change_view(view)
-        await pilot.pause()
-        sent.clear()
-        for panel in (app.latency, app.histogram):
-            monkeypatch.setattr(panel, "draw", lambda *_: pytest.fail("drawn again"))
-        for _ in range(5):
-            app.show(run, [0])
-            app.latency.show(run, [0], plot=False)
-            await pilot.pause()
-        assert sum(sent) == 0
-
-
-async def test_numbers_move_on_without_the_plot() -> None:
-    feeder = Feeder(CPU)
-    feeder.block(0, 1.0)
-    app = PlotApp()
-    async with app.run_test(size=(120, 40)) as pilot:
-        app.show(feeder.run)
-        await pilot.pause()
-        before = text(app.latency)
-        feeder.block(0, 1.0)
-        app.latency.show(feeder.run, (), plot=False)
-        await pilot.pause()
-        after = text(app.latency)
-        assert after[1] != before[1]
-        assert after[4:] == before[4:]
-        app.latency.show(feeder.run, ())
-        await pilot.pause()
-        assert text(app.latency)[4:] != before[4:]
