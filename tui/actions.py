@@ -128,7 +128,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("bench.graph", "g", "screen.graph", "graph",
            "Draw the model's graph to a file, and show it where the terminal can", 40),
     Action("bench.build", "b", "screen.build", "build",
-           "Build or rebuild the TensorRT engine under the cursor: options, then enter", 17),
+           "Build or rebuild the TensorRT engine under the cursor; asks for its options first", 17),
     Action("bench.layers", "t", "screen.layers", "layers",
            "Time the engine or entry under the cursor layer by layer, in a run of its own", 18),
     Action("bench.log", "l", "screen.log", "log",
