@@ -50,8 +50,13 @@ class KeepingApp(BuildingApp):
             return
         if self.controller.unsaved and not self.kept_last_run():
             return
+        from tui.screens.frontier import FrontierScreen
+
         self.controller.show_saved(message.live, message.path)
         self.bench.draw()
+        # Who was quick has the page open before the profile is read.
+        if isinstance(self.screen, FrontierScreen):
+            self.screen.look_anew()
         if message.note:
             self.notify(message.note, title="Opened without samples", severity="warning",
                         markup=False)  # fmt: skip

@@ -56,6 +56,11 @@ class FrontierScreen(Page):
         self._timer = self.set_interval(LOOK_EVERY_S, self._look)
         self._look()
 
+    def look_anew(self) -> None:
+        """Another run has taken the place of the one that was shown."""
+        self._seen = (-1,)
+        self._look()
+
     def _look(self) -> None:
         """Take in what the run has measured since; rest once it is over."""
         from profiles.frontier import points_of
