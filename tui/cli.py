@@ -227,7 +227,7 @@ def _compare(command: argparse.ArgumentParser) -> None:
         type=float,
         metavar="PCT",
         help="what two runs of one engine differ by on this machine, the standard deviation of"
-        " their ratio in percent (6.5 on a CPU, 1 on a GPU): less is no verdict",
+        " their ratio in percent (3 on a CPU, 1 on a GPU): less is no verdict",
     )
     _format_options(command)
 
