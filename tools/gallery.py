@@ -65,6 +65,8 @@ GALLERY: dict[str, dict[str, str]] = {
         "batch sizes": "test_app_looks/test_dialogs[n]",
         "how to measure": "test_app_looks/test_dialogs[i]",
         "an engine's options": "test_app_looks/test_dialogs[enter]",
+        "saving": "test_pages_looks/test_pages[save-80x24]",
+        "leaving in the middle of a run": "test_pages_looks/test_pages[leave-80x24]",
         "everything of one entry": "test_app_looks/test_details",
         "what disturbed it": "test_app_looks/test_details_of_what_disturbed_it[120x40]",
     },

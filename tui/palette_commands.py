@@ -17,13 +17,14 @@ class ActionsProvider(Provider):
 
     def _commands(self) -> list[tuple[str, str, str]]:
         """Title, help and Textual action of what works now on the calling screen."""
-        commands = []
+        # What a page and the bench both have, they call by one name: once is enough.
+        commands: dict[str, tuple[str, str, str]] = {}
         for action in actions.ACTIONS:
-            if action.in_palette and self._works(action):
+            if action.in_palette and action.help not in commands and self._works(action):
                 keys = actions.keys_of(action, getattr(self.app, "keymap_in_use", {}))
                 key = f"key {shown_key(keys[0])}" if keys else "no key"
-                commands.append((action.help, key, action.call))
-        return commands
+                commands[action.help] = action.help, key, action.call
+        return list(commands.values())
 
     def _works(self, action: actions.Action) -> bool:
         """Whether the app or the screen under the palette can do this now."""

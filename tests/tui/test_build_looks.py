@@ -123,5 +123,14 @@ def test_builds(snap_compare, size) -> None:
     assert snap_compare(FrozenApp(), terminal_size=size, run_before=prepare)
 
 
+@pytest.mark.parametrize("theme", ["infer-light", "ansi-dark"])
+@pytest.mark.parametrize(
+    ("events", "keys"), [([], ["b", "down", "down"]), (BUILDS, ["3"])], ids=["dialog", "builds"]
+)
+def test_builds_in_another_theme(snap_compare, theme, events, keys) -> None:
+    app = FrozenApp(theme=theme)
+    assert snap_compare(app, terminal_size=Small, run_before=showing(events, *keys))
+
+
 def test_engines_that_need_builds(snap_compare) -> None:
     assert snap_compare(FrozenApp(), terminal_size=Wide, run_before=showing([]))

@@ -57,6 +57,13 @@ def test_history_with_marks(snap_compare, size) -> None:
     assert snap_compare(FrozenApp(), terminal_size=size, run_before=prepare)
 
 
+@pytest.mark.parametrize("theme", ["infer-light", "ansi-dark"])
+def test_history_in_another_theme(snap_compare, theme) -> None:
+    save_all(broken=True)
+    prepare = showing("s", marked=("monday", "tuesday"))
+    assert snap_compare(FrozenApp(theme=theme), terminal_size=Small, run_before=prepare)
+
+
 @Sizes
 def test_history_of_an_unreadable_profile(snap_compare, size) -> None:
     save_all(broken=True)

@@ -94,6 +94,11 @@ def test_layers_in_sixteen_colours(snap_compare) -> None:
     assert snap_compare(app, terminal_size=Small, run_before=showing(EAGER, "right"))
 
 
+def test_layers_in_light(snap_compare) -> None:
+    app = FrozenApp(theme="infer-light")
+    assert snap_compare(app, terminal_size=Small, run_before=showing(EAGER, "right"))
+
+
 def test_layers_while_they_are_timed(snap_compare) -> None:
     prepare = showing(EAGER, going=True)
     assert snap_compare(FrozenApp(), terminal_size=Small, run_before=prepare)

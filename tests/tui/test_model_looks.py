@@ -104,6 +104,12 @@ def test_model(snap_compare, size, keys) -> None:
     assert snap_compare(FrozenApp(), terminal_size=size, run_before=showing(*keys))
 
 
+@pytest.mark.parametrize("theme", ["infer-light", "ansi-dark"])
+def test_model_in_another_theme(snap_compare, theme) -> None:
+    prepare = showing("slash", *"depthwise features.1")
+    assert snap_compare(FrozenApp(theme=theme), terminal_size=Small, run_before=prepare)
+
+
 def test_model_in_ascii(snap_compare) -> None:
     app = FrozenApp(ascii_only=True)
     assert snap_compare(app, terminal_size=Small, run_before=showing("j", "space"))

@@ -128,6 +128,12 @@ def test_turns(snap_compare, size, events, keys) -> None:
     assert snap_compare(FrozenApp(), terminal_size=size, run_before=showing(events, *keys))
 
 
+@pytest.mark.parametrize("theme", ["infer-light", "ansi-dark"])
+def test_turns_in_another_theme(snap_compare, theme) -> None:
+    app = FrozenApp(theme=theme)
+    assert snap_compare(app, terminal_size=Small, run_before=showing(OVER, "6", "down"))
+
+
 def test_turns_in_ascii(snap_compare) -> None:
     app = FrozenApp(ascii_only=True)
     assert snap_compare(app, terminal_size=Wide, run_before=showing(GOING, "6"))

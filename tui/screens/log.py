@@ -6,12 +6,15 @@ from pathlib import Path
 
 from textual.widget import Widget
 
-from tui.formats import byte_size, shortened
+from tui.formats import byte_size, folder_name, shortened
 from tui.screens.base import Page
 from tui.widgets.panel import Row, RowsView, row
 
 SHOWN_BYTES = 1 << 20
 FOLLOW_EVERY_S = 1.0
+# Of the title's cells: the program's name, the file's size and the blanks between them. A path says
+# little in fewer cells than the other.
+ROOM_BESIDE, LEAST_OF_PATH = 26, 16
 _BAD_WORDS = ("error", "fatal", "traceback", "abort", "killed", "segmentation")
 _DOUBTFUL_WORDS = ("warn",)
 
@@ -102,7 +105,8 @@ class LogScreen(Page):
         self._whole_lines = before + len(lines) - int(bool(data) and not data.endswith(b"\n"))
         if at_end:
             rows.cursor = max(0, len(rows.lines) - 1)
-        where = shortened(str(self.path), max(20, self.size.width // 2), keep_end=True)
+        room = self.size.width - len(self.title_text) - ROOM_BESIDE
+        where = shortened(folder_name(self.path), max(LEAST_OF_PATH, room), keep_end=True)
         self.show_title(row((f"{where}  {byte_size(size)}", "muted")))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -248,9 +248,10 @@ class RowsView(ScrollView, can_focus=True):
         segments: list[Segment] = []
         if self.has_cursor and drawn.moves:
             segments.append(Segment("▸ " if drawn.cursor else "  ", base))
-        segments += [Segment(text, base + looks.tone(tone)) for text, tone in drawn.pieces]
-        if base.reverse and scheme_of(self.app) == "ansi":
-            segments = [part for one in segments for part in _upright_bars(one)]
+        reverse = base.reverse and scheme_of(self.app) == "ansi"
+        for text, tone in drawn.pieces:
+            style = looks.tone(tone)
+            segments += _in_reverse(text, base, style) if reverse else [Segment(text, base + style)]
         if ascii_only(self.app):
             segments = [Segment(in_ascii(text), style) for text, style, _ in segments]
         return Strip(segments).adjust_cell_length(width, base)
@@ -357,18 +358,16 @@ class RowsView(ScrollView, can_focus=True):
             self.cursor = index
 
 
-def _upright_bars(segment: Segment) -> Iterable[Segment]:
-    """`segment` of a row in reverse, with its bars as in other rows and no colour around them.
+def _in_reverse(text: str, base: Style, tone: Style) -> Iterator[Segment]:
+    """A piece of a row in reverse: bars as in other rows, what matches a search upright, and no
+    colour, which would be the ground.
 
-    Without colours they are as light as the row itself: there they stay in reverse, which is dark.
+    Without colours bars are as light as the row itself: there they stay in reverse, which is dark.
     """
-    text, style, _ = segment
-    if "█" not in text or style is None:
-        yield segment
-        return
+    plain = Style(color="default", reverse=not tone.reverse)
     for part in filter(None, re.split("(█+)", text)):
-        of_bar = Style(reverse=False) if part[0] == "█" else Style(color="default")
-        yield Segment(part, style + of_bar)
+        bar = part[0] == "█"
+        yield Segment(part, base + tone + (Style(reverse=False) if bar else plain))
 
 
 def _plain(lines: Iterable[Row]) -> str:
