@@ -129,6 +129,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     keep.add_argument("--save", metavar="FILE", help="where to save the profile")
     keep.add_argument("--no-save", action="store_true", help="save nothing")
     _format_options(command)
+    _progress_option(command)
     _model_options(command)
 
 
@@ -190,6 +191,16 @@ def _format_options(command: argparse.ArgumentParser) -> None:
     )
     shape.add_argument(
         "--json", action="store_const", const="json", dest="format", help="as --format json"
+    )
+
+
+def _progress_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--progress",
+        choices=("auto", "line", "plain", "none"),
+        default="auto",
+        help="on stderr: a line rewritten in place, lines that stay (for a screen reader or a log),"
+        " or nothing; auto is the line on a terminal and nothing elsewhere",
     )
 
 
@@ -275,6 +286,7 @@ def _layers(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--top", type=int, metavar="N", help="print the first N layers only")
     _format_options(command)
+    _progress_option(command)
     _model_options(command)
 
 
@@ -307,6 +319,7 @@ def _build(command: argparse.ArgumentParser) -> None:
     _set_option(command, "tensorrt.workspace_mib=1024")
     command.add_argument("--force", action="store_true", help="build even if one is kept")
     _format_options(command)
+    _progress_option(command)
     _model_options(command)
 
 

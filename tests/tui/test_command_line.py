@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,18 @@ def test_a_run_is_kept_even_where_nobody_asked_for_it(tmp_path):
     listed = infer_tui("profiles", env={**os.environ, "COLUMNS": "80"})
     assert path.stem in listed.stdout
     assert max(map(len, listed.stdout.splitlines())) <= 80
+
+
+def test_progress_as_lines_that_stay():
+    done = infer_tui("run", *TINY, *ORT, "-n", "20", "--no-save", "--json", "--progress", "plain")
+    lines = done.stderr.splitlines()
+    assert json.loads(done.stdout)["results"][0]["latency"]["n"] == 20
+    assert "\x1b" not in done.stderr
+    assert "\r" not in done.stderr
+    entry = [line for line in lines if line.startswith("1/1  onnxruntime cpu fp32 b1")]
+    assert [line for line in entry if line.endswith("  measuring")]
+    assert re.search(r"  ok  p50 \d\S* ms$", entry[-1])
+    assert len(lines) == len(set(lines)), "nothing is said twice"
 
 
 def test_a_profile_repeats_its_run(saved):

@@ -36,7 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
     answer = next(probe([(engine.name, "cuda", environment)]))
     control, built = Control(), []
     try:
-        with stopped_by_signals(control), Progress(sys.stderr) as progress:
+        with stopped_by_signals(control), Progress(sys.stderr, arguments.progress) as progress:
             for spec in specs:
                 work = build(model, spec, answer, control, anew=arguments.force)
                 with closing(work):

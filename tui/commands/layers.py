@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
     control, machine = Control(), describe_machine()
     with (
         stopped_by_signals(control),
-        Progress(sys.stderr) as progress,
+        Progress(sys.stderr, arguments.progress) as progress,
         closing(profile_layers(plan, control, known)) as work,
     ):
         profile = _finish(work, progress)

@@ -1,11 +1,11 @@
-"""One line on a terminal that says what a run is doing; nothing in a pipe."""
+"""What a run is doing: a line on a terminal, nothing in a pipe, lines that stay for who asks."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from types import TracebackType
-from typing import TextIO
+from typing import Literal, TextIO
 
 import numpy as np
 
@@ -18,17 +18,27 @@ from engines.events import (
     Samples,
 )
 from engines.events import Progress as Step
+from engines.results import EngineResult
 
 # More often than this a person reads no more, and a slow line is kept busy.
 EVERY_S = 0.25
+# Lines that stay, read aloud or kept by a CI, say it less often; a new phase at once.
+PLAIN_EVERY_S = 10.0
+
+How = Literal["auto", "line", "plain", "none"]
 
 
 class Progress:
-    """Rewrites its line in place, at most four times a second."""
+    """Rewrites its line in place, at most four times a second.
 
-    def __init__(self, stream: TextIO) -> None:
+    As "plain" it writes lines that stay, without a control sequence, to whatever `stream` is; as
+    "auto" its line to a terminal and nothing to anything else.
+    """
+
+    def __init__(self, stream: TextIO, how: How = "auto") -> None:
         self._stream = stream
-        self._shown = stream.isatty()
+        self._plain = how == "plain"
+        self._shown = how in ("line", "plain") or (how == "auto" and stream.isatty())
         self._titles: dict[str, str] = {}
         self._logs: dict[str, str] = {}
         self._entries = 0
@@ -36,6 +46,7 @@ class Progress:
         self._round = ""
         self._counts: dict[tuple[str, str], int] = {}
         self._last = 0.0
+        self._said = ""
         self._drawn = False
 
     def show(self, event: object) -> None:
@@ -57,22 +68,37 @@ class Progress:
             case RoundStarted():
                 self._round = f"round {event.round + 1}/{event.rounds}  "
             case EngineFinished():
+                if self._plain:
+                    self._tell(event.result)
                 self._finished += 1
                 self._round = ""
             case JobFailed(kind="build" | "benchmark" | "layers") if self._logs.get(event.job):
                 self._write(f"{self._clear()}infer-tui: the log is {self._logs[event.job]}\n")
 
     def _draw(self, job: str, text: str, *, now: bool = False) -> None:
-        if not self._shown or (not now and time.monotonic() - self._last < EVERY_S):
+        every_s = PLAIN_EVERY_S if self._plain else EVERY_S
+        if not self._shown or (not now and time.monotonic() - self._last < every_s):
             return
         self._last = time.monotonic()
-        done = self._round
-        if self._entries and not done:  # a build has none
-            done = f"{min(self._finished + 1, self._entries)}/{self._entries}  "
-        line = f"{done}{self._titles.get(job, job)}  {text}"
+        line = f"{self._round or self._place()}{self._titles.get(job, job)}  {text}"
+        if self._plain:
+            if line != self._said:
+                self._write(f"{line}\n")
+            self._said = line
+            return
         width = shutil.get_terminal_size().columns - 1
         self._write(f"\r\x1b[K{line[:width]}")
         self._drawn = True
+
+    def _place(self) -> str:
+        """Which of how many entries it is at; nothing in a build, which has none."""
+        place = min(self._finished + 1, self._entries)
+        return f"{place}/{self._entries}  " if self._entries else ""
+
+    def _tell(self, result: EngineResult) -> None:
+        p50_ms = result.latency.p50_ms if result.latency is not None else None
+        median = "" if p50_ms is None else f"  p50 {p50_ms:.4g} ms"
+        self._write(f"{self._place()}{result.label}  {result.status}{median}\n")
 
     def _write(self, text: str) -> None:
         """A terminal that is gone ends the narration, never the run that is being saved."""

@@ -49,7 +49,7 @@ def main(arguments: argparse.Namespace) -> int:
     failure: InferTuiError | OSError | None = None
     with stopped_by_signals(control):
         try:
-            with Progress(sys.stderr) as progress:
+            with Progress(sys.stderr, arguments.progress) as progress:
                 for event in closing_events(plan, control, known):
                     recorder.apply(event)
                     progress.show(event)
