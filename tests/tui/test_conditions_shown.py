@@ -151,7 +151,8 @@ def test_a_power_cap_and_a_neighbour_are_told_and_end_with_0(plan, monkeypatch, 
     assert main(["run", str(plan()), "--no-save", "--json"]) == 0
     out, err = capsys.readouterr()
     (result,) = json.loads(out)["results"]
-    assert set(result["conditions"]["verdicts"]) == {"SHARED GPU", "POWER-CAPPED"}
+    # Other tests may have this machine's processors besides.
+    assert {"SHARED GPU", "POWER-CAPPED"} <= set(result["conditions"]["verdicts"])
     assert err == ""
 
 

@@ -109,7 +109,8 @@ def test_every_key_does_something_and_the_terminal_is_given_back(
     with started(tmp_path, small=small, measurement=ENDLESS) as tmux:
         walker = Walker(tmux, small)
         walker.walk(STEPS)
-        assert tmux.wait(lambda: any(one in tmux.text() for one in ("ended with", "Leave?")))
+        ends = ("ended with", "Leave?")
+        assert tmux.wait(lambda: any(one in tmux.text() for one in ends)), tmux.text()
         if "Leave?" in tmux.text():
             # The last run had measured something when it was stopped.
             tmux.press("q")

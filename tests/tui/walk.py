@@ -37,6 +37,7 @@ BENCH = """
 bench.next tab ~
 bench.previous shift+tab ~
 bench.panel1 1 ~
+wait . parameters 408,938
 bench.panel3 3 ~
 bench.panel4 4 ~
 bench.panel5 5 ~
@@ -229,7 +230,7 @@ page.copy_all Y all of it
 page.back escape -Every key, by panel
 app.palette ctrl+p Search
 type article Measure as the article does
-dialog.accept enter 100 iterations
+dialog.accept enter measured for 100 iterations
 app.quit q ~
 """
 STEPS = EVERYWHERE + BENCH + MODEL + RUN + PANELS + FRONTIER + LAYERS + HISTORY + AGAIN + END
