@@ -230,7 +230,7 @@ page.copy_all Y all of it
 page.back escape -Every key, by panel
 app.palette ctrl+p Search
 type article Measure as the article does
-dialog.accept enter measured for 100 iterations
+dialog.accept enter -Measure as the article
 app.quit q ~
 """
 STEPS = EVERYWHERE + BENCH + MODEL + RUN + PANELS + FRONTIER + LAYERS + HISTORY + AGAIN + END
