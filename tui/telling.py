@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from textual.notifications import SeverityLevel
+
 from tui import terminal
 from tui.background import Copied, copy
 from tui.formats import byte_size
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 # What is over sooner is waited for with open eyes.
 BELL_AFTER_S = 10.0
+
+# The rows of a long toast with the blank ones around it.
+TOAST_ROWS = 9
 
 
 class TellingApp(LeavingApp):
@@ -92,6 +97,23 @@ class TellingApp(LeavingApp):
     def copy(self, text: str, what: str, *, ending: str = ".txt") -> None:
         """Put `text` on the clipboard and in a file, and say so; `what` names it."""
         self.in_thread("copy", copy, text, what, ending, self.line.largest_copy, self.post_message)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """As Textual does; the toasts before it go where the screen has no room for all.
+
+        More than it has room for would stay beyond their time (Textual 8.2).
+        """
+        if (len(self._notifications) + 1) * TOAST_ROWS > self.size.height:
+            self.clear_notifications()
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def on_copied(self, message: Copied) -> None:
         if message.sequence:

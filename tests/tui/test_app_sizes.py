@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets._toast import Toast
 
 from tests.tui.app_support import EAGER, ORT, ScriptedRun, opened, plan_of, text_of, until
 from tui.screens import layout
@@ -65,3 +66,16 @@ async def test_a_resize_in_mid_run_breaks_nothing(scripted: ScriptedRun) -> None
         scripted.go_on.set()
         await until(pilot, lambda: app.controller.live.ending == "complete")
         assert "1.00x" in text_of(app)
+
+
+@pytest.mark.parametrize(("size", "most"), [((80, 24), 2), ((120, 40), 4)], ids=str)
+async def test_no_more_toasts_than_the_screen_has_room_for(size, most) -> None:
+    """One that lies beyond the screen never goes away again."""
+    async with opened(plan_of(EAGER), size=size) as (app, pilot):
+        for number in range(6):
+            app.notify("many words " * 12, title=f"Copied {number}", timeout=600)
+            await pilot.pause()
+        shown = app.screen.query(Toast)
+        assert 0 < len(shown) <= most
+        assert shown.last()._notification.title == "Copied 5", "the latest is there"
+        assert all(app.screen.region.contains_region(one.region) for one in shown)
