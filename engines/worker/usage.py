@@ -59,7 +59,9 @@ class Usage:
         """A file for each thread (Linux, Documentation/scheduler/sched-stats.rst)."""
         found: list[int] = []
         with suppress(OSError):
-            for path in sorted(Path("/proc/self/task").glob("*/schedstat"))[:MOST_THREADS]:
+            # The oldest first: the one that runs the timed loop is among them.
+            paths = Path("/proc/self/task").glob("*/schedstat")
+            for path in sorted(paths, key=lambda one: int(one.parent.name))[:MOST_THREADS]:
                 found.append(os.open(path, os.O_RDONLY))
                 self._scope.callback(os.close, found[-1])
         return found
