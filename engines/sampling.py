@@ -55,15 +55,9 @@ class Taken:
         if self.timeline is not None:
             start_ns = self.timeline.at(message["start_s"])
             end_ns = start_ns + round(float(block.sum()) * 1e6)
-            block_of = Block(
-                start_ns,
-                end_ns,
-                len(block),
-                message.get("preempted", 0),
-                message.get("page_faults", 0),
-                message.get("waited_ns"),
-            )
-            self.times.append(block_of)
+            disturbed = message.get("preempted", 0), message.get("page_faults", 0)
+            waited_ns = message.get("waited_ns")
+            self.times.append(Block(start_ns, end_ns, len(block), *disturbed, waited_ns))
 
     def all(self) -> NDArray[np.float64]:
         """Every latency in milliseconds, in order; the blocks become one on the way."""

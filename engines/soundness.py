@@ -105,25 +105,28 @@ def stands(
     return verdict is Verdict.SLOWER and low / factor > 1 + threshold
 
 
-def within_spread(
+def beyond(
+    spread: Spread | None,
     verdict: Verdict,
     ratio: float | None,
     low: float | None,
     high: float | None,
-    spread: Spread | None,
-    said: Reason,
-) -> Reason | None:
-    """Why a FASTER or SLOWER may be no more than what one engine differs from itself by.
+    reasons: tuple[Reason, ...],
+) -> tuple[Verdict, tuple[Reason, ...]]:
+    """`verdict` and its `reasons`, the first its own; UNCLEAR, and why, where a FASTER or SLOWER
+    may be no more than what one engine differs from itself by.
 
-    `low` to `high` is the interval of `ratio`, `said` the reason of the verdict on it. None where
-    the verdict holds: without a `spread`, and of larger differences.
+    `low` to `high` is the interval of `ratio`. Both stay as they are without a `spread`, and where
+    the difference is larger.
     """
     end = {Verdict.FASTER: high, Verdict.SLOWER: low}.get(verdict)
     if spread is None or end is None or ratio is None:
-        return None
+        return verdict, reasons
     if abs(math.log(ratio)) > math.hypot(math.log(ratio / end), Z_95 * spread.share):
-        return None
-    return Reason(spread.code, f"{said.text}; but {spread.of}: {spread.remedy}")
+        return verdict, reasons
+    said, *others = reasons
+    doubt = Reason(spread.code, f"{said.text}; but {spread.of}: {spread.remedy}")
+    return Verdict.UNCLEAR, (doubt, *others)
 
 
 def caveats(result: EngineResult, name: str, *, by_turns: bool = False) -> list[Reason]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.results import EngineResult, VersusRecord
-from engines.soundness import UNSETTLED, caveats, of_processes, stands, unfit, within_spread
+from engines.soundness import UNSETTLED, beyond, caveats, of_processes, stands, unfit
 from engines.statistics import MIN_BLOCKS, Reason, Verdict, compare, judge
 
 Floats = NDArray[np.float64]
@@ -70,7 +70,8 @@ def versus(
         [turns[one] / result.spec.batch for one in rounds],
         threshold,
     )
-    verdict, reasons = _beyond_processes(verdict, ratio, low, high, result.spec.device, reasons)
+    spread = of_processes(result.spec.device)
+    verdict, reasons = beyond(spread, verdict, ratio, low, high, reasons)
     sides = ((result, ""), (baseline, f"the baseline {baseline.label}"))
     doubts = [reason for side, name in sides for reason in unfit(side, name, by_turns=True)]
     known = [reason for side, name in sides for reason in caveats(side, name, by_turns=True)]
@@ -103,8 +104,8 @@ def judged_again(saved: VersusRecord, threshold: float, device: str) -> VersusRe
     if own not in BY_THRESHOLD or saved.ratio is None or saved.low is None or saved.high is None:
         return msgspec.structs.replace(saved, **replaced)
     verdict, reason = judge(saved.ratio, saved.low, saved.high, threshold)
-    verdict, (reason, *_) = _beyond_processes(
-        verdict, saved.ratio, saved.low, saved.high, device, (reason,)
+    verdict, (reason,) = beyond(
+        of_processes(device), verdict, saved.ratio, saved.low, saved.high, (reason,)
     )
     others = saved.reasons[1:]
     doubts = [Reason(UNSETTLED, one) for one in others if one.startswith(f"{UNSETTLED}:")]
@@ -112,19 +113,6 @@ def judged_again(saved: VersusRecord, threshold: float, device: str) -> VersusRe
         verdict = Verdict.UNCLEAR
     reasons = (f"{reason.code}: {reason.text}", *others)
     return msgspec.structs.replace(saved, **replaced, verdict=verdict.value, reasons=reasons)
-
-
-def _beyond_processes(
-    verdict: Verdict,
-    ratio: float | None,
-    low: float | None,
-    high: float | None,
-    device: str,
-    reasons: tuple[Reason, ...],
-) -> tuple[Verdict, tuple[Reason, ...]]:
-    """UNCLEAR, and why, where two processes of one engine may differ by as much."""
-    doubt = within_spread(verdict, ratio, low, high, of_processes(device), reasons[0])
-    return (verdict, reasons) if doubt is None else (Verdict.UNCLEAR, (doubt, *reasons[1:]))
 
 
 def not_interleaved(baseline: str, threshold: float, why: str) -> VersusRecord:

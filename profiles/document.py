@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from profiles.gathering import gathered
+from profiles.gathering import gathered, told_once
 from profiles.table import (
     Colour,
     Column,
@@ -121,10 +121,7 @@ class Document:
         return [Note(text, kind.hint, kind.colour) for text, kind in told]
 
     def _sections(self) -> list[tuple[str, list[str]]]:
-        return [
-            (heading, [line for line, _ in gathered([(one, None) for one in lines], self.entries)])
-            for heading, lines in self.sections
-        ]
+        return [(heading, told_once(lines, self.entries)) for heading, lines in self.sections]
 
 
 def _column_notes(columns: Sequence[Column]) -> list[str]:

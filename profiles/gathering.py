@@ -33,6 +33,11 @@ def gathered(lines: Iterable[tuple[str, Kind]], labels: Sequence[str]) -> list[t
     return [(_told(template, about, labels), kind) for (template, kind), about in found.items()]
 
 
+def told_once(lines: Iterable[str], labels: Sequence[str]) -> list[str]:
+    """`gathered` of lines that are all of one kind."""
+    return [line for line, _ in gathered([(line, None) for line in lines], labels)]
+
+
 def listed(names: Sequence[str]) -> str:
     """Names as a sentence has them: A, B and C."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engines.results import EngineResult, PercentileRecord, VersusRecord
-from engines.soundness import Spread, stands, within_spread
+from engines.soundness import Spread, beyond, stands
 from engines.statistics import Reason, Verdict, compare, judge
 from profiles.samples import Series
 
@@ -36,13 +36,10 @@ class Judgement:
 
     def beyond(self, spread: Spread | None) -> Judgement:
         """The same; UNCLEAR where one engine may differ from itself by as much."""
-        doubt = within_spread(
-            self.verdict, self.ratio, self.low, self.high, spread, self.reasons[0]
+        verdict, reasons = beyond(
+            spread, self.verdict, self.ratio, self.low, self.high, self.reasons
         )
-        if doubt is None:
-            return self
-        reasons = (doubt, *self.reasons[1:])
-        return dataclasses.replace(self, verdict=Verdict.UNCLEAR, reasons=reasons)
+        return dataclasses.replace(self, verdict=verdict, reasons=reasons)
 
     def known(
         self, doubts: Sequence[Reason], caveats: Sequence[Reason], threshold: float

@@ -91,7 +91,7 @@ class Compared:
 
     def sections(self) -> list[tuple[str, tuple[str, ...]]]:
         """What else there is to say, under headings; those without a line are left out."""
-        from profiles.gathering import gathered
+        from profiles.gathering import told_once
 
         if self.within is not None:
             found = [("Not measured", self.within.not_measured), ("Notes", self.within.notes)]
@@ -101,12 +101,9 @@ class Compared:
         for one in self.candidates:
             pair, name = one.comparison, one.letter
             if pair is not None:
-                differences = gathered([(line, None) for line in pair.differences], labels)
+                differences = tuple(told_once(pair.differences, labels))
                 found += [
-                    (
-                        f"What differs between A and {name} besides",
-                        tuple(line for line, _ in differences),
-                    ),
+                    (f"What differs between A and {name} besides", differences),
                     ("Only in A", pair.only_in_a)
                     if len(self.candidates) == 1
                     else (f"In A and not in {name}", pair.only_in_a),

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,7 +118,7 @@ def measure(request: Request, session: Session) -> Result:
     if session.origin_ns is None:
         session.origin_ns = time.perf_counter_ns()
     session.say("progress", phase=phase, clock=clock.word(session.origin_ns))
-    with Usage() as usage:
+    with closing(Usage()) as usage:
         outcome = _timed(request, session, backend, usage)
     return {
         **outcome._asdict(),

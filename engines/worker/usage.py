@@ -6,7 +6,6 @@ import os
 import resource
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 
 # Of each of these threads a reading takes a microsecond between two blocks of samples.
 MOST_THREADS = 64
@@ -16,7 +15,7 @@ LONGEST_LINE = 128
 class Usage:
     """Counts from the last `restart`, of the threads that there are at the beginning.
 
-    Use it as a context manager: it keeps a file open for each thread.
+    It keeps a file open for each of them, until `close`.
     """
 
     def __init__(self) -> None:
@@ -24,15 +23,7 @@ class Usage:
         self._threads = self._opened()
         self.restart()
 
-    def __enter__(self) -> Usage:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._scope.close()
 
     def restart(self) -> None:

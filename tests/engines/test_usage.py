@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def one_processor():
 
 def work_until(enough) -> dict[str, int]:
     """What was counted when it was `enough`, while this thread never sleeps."""
-    with Usage() as usage:
+    with closing(Usage()) as usage:
         end = time.monotonic() + PATIENCE_S
         while not enough(counts := usage.since()) and time.monotonic() < end:
             sum(range(10_000))
@@ -62,7 +63,7 @@ def test_of_several_threads_the_one_that_waits_longest_counts(one_processor):
     thread = threading.Thread(target=other)
     thread.start()
     try:
-        with Usage() as usage:
+        with closing(Usage()) as usage:
             assert len(usage._threads) >= 2
         work_until(lambda counts: counts["waited_ns"] > 20_000_000)
     finally:
@@ -74,7 +75,7 @@ def test_a_thread_that_ends_leaves_the_others_counted():
     over = threading.Event()
     thread = threading.Thread(target=over.wait)
     thread.start()
-    with Usage() as usage:
+    with closing(Usage()) as usage:
         over.set()
         thread.join()
         assert usage.since()["waited_ns"] >= 0
@@ -82,6 +83,6 @@ def test_a_thread_that_ends_leaves_the_others_counted():
 
 def test_every_file_is_closed_again():
     before = set(os.listdir("/proc/self/fd"))
-    with Usage():
+    with closing(Usage()):
         pass
     assert set(os.listdir("/proc/self/fd")) <= before

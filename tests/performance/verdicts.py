@@ -20,7 +20,7 @@ import numpy as np
 
 from engines.interleaving import REWARM_S
 from engines.plan import EngineSpec, Measurement, ModelSpec
-from engines.soundness import of_processes, of_runs, within_spread
+from engines.soundness import beyond, of_processes, of_runs
 from engines.statistics import Comparison, Verdict, compare
 from tests.performance.recordings import Floats, draw, load
 from tests.performance.workers import Engines
@@ -69,10 +69,10 @@ class Pair(NamedTuple):
             spread = of_processes("cpu")
             sizes = [[len(block) for block in run] for run in self]
             found = compare(a, b, a_blocks=sizes[0], b_blocks=sizes[1], interleaved=True)
-        doubt = within_spread(
-            found.verdict, found.ratio, found.low, found.high, spread, found.reasons[0]
+        verdict, _ = beyond(
+            spread, found.verdict, found.ratio, found.low, found.high, found.reasons
         )
-        return found if doubt is None else replace(found, verdict=Verdict.UNCLEAR)
+        return replace(found, verdict=verdict)
 
 
 Same = Counter[Verdict]

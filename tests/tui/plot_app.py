@@ -17,7 +17,7 @@ from engines.events import (
 from engines.plan import EngineSpec, RunPlan
 from engines.results import EngineResult
 from tui.live import LiveRun
-from tui.themes import INFER_DARK
+from tui.themes import INFER_DARK, INFER_LIGHT
 from tui.widgets.histogram import HistogramPanel
 from tui.widgets.latency import LatencyPanel
 from tui.widgets.plot_view import PlotView
@@ -36,9 +36,11 @@ class PlotApp(App[None]):
     HistogramPanel { width: 52; }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, ascii_only: bool = False) -> None:
         super().__init__()
-        self.register_theme(INFER_DARK)
+        self.ascii_only = ascii_only
+        for theme in (INFER_DARK, INFER_LIGHT):
+            self.register_theme(theme)
         self.theme = INFER_DARK.name
 
     def compose(self) -> ComposeResult:

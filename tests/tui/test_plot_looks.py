@@ -7,44 +7,22 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from textual.app import App, ComposeResult
-from textual.containers import Horizontal
 
 from engines.plan import EngineSpec
 from engines.results import EngineResult
+from tests.tui import plot_app
+from tests.tui.plot_app import CPU, GPU, text
 from tui.live import LiveRun
 from tui.palette import engine_color
 from tui.themes import INFER_DARK, INFER_LIGHT
-from tui.widgets.histogram import VIEWS, HistogramPanel
-from tui.widgets.latency import LatencyPanel
+from tui.widgets.histogram import VIEWS
 from tui.widgets.plot_view import PlotView
 
-CPU = (34.0, 17.0, 7.4)
-GPU = (2.7, 0.5, 0.25)
 
+class PlotApp(plot_app.PlotApp):
+    """Both panels without borders, whose views change at a word."""
 
-class PlotApp(App[None]):
     CSS = "LatencyPanel { width: 62; height: 12; } HistogramPanel { width: 48; height: 12; }"
-
-    def __init__(self, *, ascii_only: bool = False) -> None:
-        super().__init__()
-        self.ascii_only = ascii_only
-        for theme in (INFER_DARK, INFER_LIGHT):
-            self.register_theme(theme)
-        self.theme = INFER_DARK.name
-
-    def compose(self) -> ComposeResult:
-        with Horizontal():
-            yield LatencyPanel()
-            yield HistogramPanel()
-
-    @property
-    def latency(self) -> LatencyPanel:
-        return self.query_one(LatencyPanel)
-
-    @property
-    def histogram(self) -> HistogramPanel:
-        return self.query_one(HistogramPanel)
 
     def next_views(self) -> None:
         """Go on to the next view, zoom in, and change both axes."""
@@ -52,10 +30,6 @@ class PlotApp(App[None]):
         self.latency.change_span(1)
         self.histogram.change_axis()
         self.latency.change_axis()
-
-    def show(self, run: LiveRun | None) -> None:
-        self.latency.show(run, ())
-        self.histogram.show(run, ())
 
 
 def measured(medians_ms: Sequence[float]) -> LiveRun:
@@ -67,11 +41,6 @@ def measured(medians_ms: Sequence[float]) -> LiveRun:
     noise = {at: np.exp(0.02 * rng.gamma(2.0, 0.7, 900)) for at in range(len(labels))}
     samples = {at: medians_ms[at] * noise[at] for at in noise}
     return LiveRun.from_results(labels, results, samples, {at: 3 * samples[at][:9] for at in noise})
-
-
-def text(view: PlotView) -> list[str]:
-    """What `view` shows, line by line, as it was given to Textual."""
-    return [view.render_line(y).text for y in range(view.size.height)]
 
 
 def colors(view: PlotView) -> set[str]:

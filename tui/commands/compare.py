@@ -8,7 +8,7 @@ from engines.errors import UsageError
 from profiles.comparison import THRESHOLD, ProfileComparison, compare_files
 from profiles.store import Store
 from profiles.within import RunVerdicts, judge_file
-from tui.commands.plan import PERCENT, share_of
+from tui.commands.plan import share_of
 from tui.commands.printing import print_report
 
 
@@ -29,10 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _spread_of(arguments: argparse.Namespace) -> float:
     """`--spread` in percent as a share; UsageError where it is none, or is about one profile."""
-    percent = arguments.spread
-    if not 0 <= percent < PERCENT:
-        hint = "expected a percentage from 0 to below 100"
-        raise UsageError(f"--spread is {percent:g}", hint=hint)
+    share = share_of(arguments.spread, "--spread", may_be_0=True)
     if arguments.candidate is None:
         raise UsageError("--spread is for two profiles", hint="name the second, or leave it out")
-    return float(percent / PERCENT)
+    return share

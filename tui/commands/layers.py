@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import textwrap
 from collections.abc import Generator
@@ -23,7 +22,7 @@ from tui.commands.plan import engine_and_environment, options_for
 from tui.commands.progress import Progress
 from tui.commands.run import narrate, refuse_unavailable
 from tui.commands.signals import stopped_by_signals
-from tui.commands.tables import WIDTH_OF_A_FILE, markdown_table, text_table
+from tui.commands.tables import markdown_table, text_table, width_of_output
 from tui.formats import milliseconds, shortened
 
 NUMBERS = ("#", "calls", "ms", "share", "sum", "enqueue ms")
@@ -54,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
     elif arguments.format == "md":
         print(_markdown(profile, rows))
     else:
-        print(_text(profile, rows, shutil.get_terminal_size(WIDTH_OF_A_FILE).columns))
+        print(_text(profile, rows, width_of_output()))
     if profile.invalid:
         narrate(f"{profile.label} is INVALID: {profile.invalid}")
         return EXIT_REGRESSION

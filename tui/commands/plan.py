@@ -88,11 +88,12 @@ def _measurement(arguments: argparse.Namespace, base: Measurement) -> Measuremen
     return changed
 
 
-def share_of(percent: float) -> float:
-    """A `--threshold` in percent as a share; UsageError where it is none."""
-    if not 0 < percent < PERCENT:
+def share_of(percent: float, option: str = "--threshold", *, may_be_0: bool = False) -> float:
+    """What `option` says in percent as a share; UsageError where it is none."""
+    if not (0 < percent < PERCENT or (may_be_0 and percent == 0)):
+        least = "from 0 to" if may_be_0 else "above 0 and"
         raise UsageError(
-            f"--threshold is {percent:g}", hint="expected a percentage above 0 and below 100"
+            f"{option} is {percent:g}", hint=f"expected a percentage {least} below 100"
         )
     return percent / PERCENT
 

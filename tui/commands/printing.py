@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING
 
 from profiles import report
-from tui.commands.tables import WIDTH_OF_A_FILE
+from tui.commands.tables import width_of_output
 
 if TYPE_CHECKING:
     from profiles.report import Subject
@@ -20,4 +19,4 @@ def print_report(subject: Subject, shape: str) -> None:
     elif shape == "md":
         print(report.to_markdown(subject))
     else:
-        print(report.to_text(subject, shutil.get_terminal_size(WIDTH_OF_A_FILE).columns))
+        print(report.to_text(subject, width_of_output()))

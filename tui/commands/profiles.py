@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections.abc import Sequence
 
 import msgspec
@@ -13,7 +12,7 @@ from engines.errors import EXIT_OK
 from profiles.index import Entry
 from profiles.store import Store
 from profiles.table import Cell, Column, fitting, markdown_lines, text_lines
-from tui.commands.tables import WIDTH_OF_A_FILE
+from tui.commands.tables import width_of_output
 from tui.formats import byte_size, milliseconds
 
 # The columns with the highest of these numbers go first where the terminal is narrow.
@@ -42,7 +41,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.format == "md":
         print("\n".join(markdown_lines(columns)))
     else:
-        width = shutil.get_terminal_size(WIDTH_OF_A_FILE).columns
+        width = width_of_output()
         print("\n".join(text_lines(fitting(columns, width), width)))
     for one in entries:
         if one.problem:

@@ -36,7 +36,11 @@ def markdown_table(headings: Row, rows: Sequence[Row], right: Sequence[int] = ()
     )
 
 
+def width_of_output() -> int:
+    """The terminal's columns, or those of a file."""
+    return shutil.get_terminal_size(WIDTH_OF_A_FILE).columns
+
+
 def wrapped(text: str) -> str:
     """`text` in lines as wide as the terminal, those after the first indented."""
-    width = shutil.get_terminal_size(WIDTH_OF_A_FILE).columns
-    return textwrap.fill(text, width, subsequent_indent="  ", break_on_hyphens=False)
+    return textwrap.fill(text, width_of_output(), subsequent_indent="  ", break_on_hyphens=False)
