@@ -38,3 +38,9 @@ def own_folders(
 def tiny() -> ModelSpec:
     """MobileNetV2 at its narrowest: an inference takes about a millisecond."""
     return TINY
+
+
+@pytest.fixture
+def processors_that_nobody_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what asks about the GPU: other tests have this machine's processors."""
+    monkeypatch.setattr("engines.conditions.MOST_WAITED", float("inf"))

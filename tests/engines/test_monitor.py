@@ -20,14 +20,9 @@ from engines.runner import run
 from engines.sharing import Neighbours
 from tests.engines.nvml_stand_in import MIB, UUID, StandIn
 
+pytestmark = pytest.mark.usefixtures("processors_that_nobody_shares")
 QUICK = Measurement(iterations=200, warmup_min_seconds=0.05, warmup_max_seconds=1.0)
 NOBODY = 2**22 + 1  # above the largest number that Linux gives a process
-
-
-@pytest.fixture(autouse=True)
-def processors_that_nobody_shares(monkeypatch) -> None:
-    """Here the GPU is asked about; other tests have this machine's processors."""
-    monkeypatch.setattr("engines.conditions.MOST_WAITED", float("inf"))
 
 
 @pytest.fixture

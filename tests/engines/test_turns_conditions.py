@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engines import registry
 from engines.benchmark import Benchmark, Steps
 from engines.control import Control
@@ -12,6 +14,8 @@ from engines.plan import EngineSpec, Measurement, RunPlan
 from engines.process import WorkerProcess
 from engines.runner import run
 from tests.engines.nvml_stand_in import UUID, StandIn
+
+pytestmark = pytest.mark.usefixtures("processors_that_nobody_shares")
 
 
 def test_heat_in_the_turns_of_one_is_not_the_others(tiny, monkeypatch):

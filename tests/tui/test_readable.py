@@ -22,7 +22,7 @@ from tui.live import LiveRun
 from tui.plotting import histogram_plot
 from tui.screens.bench import _progress_words, measurement_words
 from tui.screens.details import pairs
-from tui.widgets.panel import _upright_bars, row_width
+from tui.widgets.panel import _in_reverse, row_width
 from tui.widgets.table import MOST_SLACK, Column, lay_out
 
 
@@ -72,13 +72,16 @@ def test_blocks_are_as_long_as_they_are() -> None:
 
 
 def test_a_bar_in_a_row_in_reverse_is_as_long_as_in_any_other() -> None:
-    reverse = Style(color="blue", reverse=True)
-    parts = list(_upright_bars(Segment("4.1% ███  ", reverse)))
+    reverse, blue = Style(reverse=True), Style(color="blue")
+    parts = list(_in_reverse("4.1% ███  ", reverse, blue))
     assert [part.text for part in parts] == ["4.1% ", "███", "  "]
     assert [(part.style.reverse, part.style.color.name) for part in parts] == [
         (True, "default"), (False, "blue"), (True, "default"),
     ]  # fmt: skip
-    assert list(_upright_bars(Segment("Conv2d", reverse))) == [Segment("Conv2d", reverse)]
+    (name,) = _in_reverse("Conv2d", reverse, blue)
+    assert name == Segment("Conv2d", reverse + Style(color="default")), "no ground of its own"
+    (match,) = _in_reverse("Conv2d", reverse, Style(reverse=True))
+    assert match == Segment("Conv2d", Style(reverse=False, color="default")), "it is told apart"
 
 
 def test_no_change_has_no_sign_of_one_that_is_worse_or_better() -> None:
