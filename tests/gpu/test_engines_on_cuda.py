@@ -50,7 +50,7 @@ def test_every_precision_is_measured_and_within_its_tolerance(engine):
         assert result.memory.device_delta > 1e6
         device = result.device
         parts = device.copy_in_ms + device.compute_ms + device.copy_out_ms
-        assert 0 < parts < 1.5 * result.latency.p50_ms, (device, result.latency.p50_ms)
+        assert 0 < parts < device.host_ms, device
     errors = {one.spec.precision: one.accuracy.max_error for one in results}
     assert errors["fp32"] < errors["tf32"] / 5, errors  # TF32 keeps 10 of FP32's 23 bits
 

@@ -61,8 +61,12 @@ def check_split(result: EngineResult) -> None:
     assert min(device.copy_in_ms, device.compute_ms, device.copy_out_ms) > 0, device
     assert 0 < device.unaccounted_ms < MOST_UNACCOUNTED_MS, device
     assert 0 < device.enqueue_ms < device.host_ms
-    # The same requests but for four events, which cost microseconds.
-    assert 0.9 < device.host_ms / result.latency.p50_ms < 1.3, (device, result.latency)
+    # The same requests but for four events, which cost microseconds. One that waits for its
+    # launches is as fast as a host that others use, and says where that has changed.
+    ratio = device.host_ms / result.latency.p50_ms
+    waits_for_launches = device.enqueue_ms > 0.8 * device.compute_ms
+    of_another_pace = any("of another pace" in one for one in split_hints(result))
+    assert 0.9 < ratio < 1.3 or (waits_for_launches and of_another_pace), (device, result.latency)
     assert device.n >= 20
 
 
@@ -88,7 +92,7 @@ def test_tensorrt_s_parts_add_up_too(tensorrt):
 
 def test_an_eager_engine_is_told_to_use_a_graph_and_one_with_a_graph_is_not():
     plain, _ = measured(on_cuda("eager"))
-    (hint,) = split_hints(plain)
+    hint = split_hints(plain)[0]
     assert "--set eager.cuda_graph=true" in hint, plain.device
     graph, _ = measured(on_cuda("eager", cuda_graph=True))
     saved = 1 - graph.latency.p50_ms / plain.latency.p50_ms

@@ -11,7 +11,13 @@ import msgspec
 import pytest
 
 from engines.plan import EngineSpec
-from engines.results import DeviceRecord, EngineResult, ThroughputRecord
+from engines.results import (
+    DeviceRecord,
+    EngineResult,
+    LatencyRecord,
+    PercentileRecord,
+    ThroughputRecord,
+)
 from profiles.hints import no_split, split_hints
 from profiles.reading import read_profile
 from profiles.report import to_dict, to_markdown, to_text
@@ -159,6 +165,24 @@ def test_an_engine_bound_by_its_enqueue_is_told_of_the_graph_that_it_has(
     assert hint.startswith("bound by its enqueue: a CUDA graph would remove up to 85% of its host")
     assert "enter on the engine" in hint
     assert option in hint
+
+
+@pytest.mark.parametrize(
+    ("p50_ms", "said"),
+    [(2.7, None), (2.4, None), (2.3, "1.17 times"), (3.1, "0.87 times"), (None, None)],
+)
+def test_a_split_of_another_pace_says_so(p50_ms: float | None, said: str | None) -> None:
+    spec = EngineSpec(engine="eager", device="cuda")
+    median = PercentileRecord(percentile=50.0, needs=11, value_ms=p50_ms)
+    latency = LatencyRecord(
+        n=200, mean_ms=3.0, min_ms=2.0, max_ms=4.0, stdev_ms=0.1, percentiles=(median,)
+    )
+    found = split_hints(
+        EngineResult(label="x", spec=spec, status="ok", device=EAGER, latency=latency)
+    )
+    paces = [one for one in found if "of another pace" in one]
+    assert len(paces) == (said is not None)
+    assert not said or said in paces[0]
 
 
 def test_what_has_a_graph_already_is_not_told_to_use_one() -> None:
