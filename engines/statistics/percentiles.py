@@ -19,6 +19,13 @@ PERCENTILES: tuple[float, ...] = (50, 90, 95, 99, 99.9)
 CONFIDENCE = 0.95
 # The confidence that MLPerf asks of a percentile before it counts.
 FLOOR_CONFIDENCE = 0.99
+# Samples beyond a percentile of the tail that its interval needs. Of ten nothing can be told about
+# whether slow ones come together: where they come in eights, 1,000 samples may have one such burst
+# above p99 or none, look independent either way, and hold it in 3 of 10 intervals.
+BEYOND = 20
+# As many times the samples that an interval needs, allowing for the dependence of its neighbours,
+# show a percentile's own dependence well enough to go by that alone (see `_widened`).
+AMPLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +33,9 @@ class Percentile:
     """One percentile of latency in ms, with its two-sided 95 % interval.
 
     `value` is None where `n` is below `floor`. `low` and `high` are None together: where `value`
-    is, and where no pair of ranks reaches 95 %. `effective_n` is the number of independent
-    samples that `n` are worth to it; it equals `n` unless the samples depend on each other.
+    is, where `n` is below `interval_floor`, and where no pair of ranks reaches 95 %.
+    `effective_n` is the number of independent samples that `n` are worth to it; it equals `n`
+    unless the samples depend on each other.
     """
 
     percentile: float
@@ -43,6 +51,8 @@ class Percentile:
         """Why the value or its interval is missing, None where neither is."""
         if self.value is None:
             return f"p{self.percentile:g} needs {self.floor} samples (have {self.n})"
+        if self.low is None and self.n < (needed := interval_floor(self.percentile)):
+            return f"p{self.percentile:g} has no interval: that needs {needed} samples"
         if self.low is None:
             return (
                 f"p{self.percentile:g} has no interval: its {self.n} samples vary together "
@@ -140,6 +150,23 @@ def _low_rank(n: int, share: float, tail: float) -> int:
     return first + unlikely if unlikely else 0
 
 
+def interval_floor(percentile: float) -> int:
+    """How many independent samples the interval of `percentile` needs.
+
+    As many as have ranks on either side of it: 6 for p50. Above the median `BEYOND` of them must
+    lie beyond it as well: 200 for p90, 400 for p95, 2,000 for p99 and 20,000 for p99.9.
+    """
+    share = _share(percentile)
+    beyond = math.ceil(BEYOND / (1 - share)) if share > Fraction(1, 2) else 0
+    return max(_ranks_floor(percentile), beyond)
+
+
+def _ranks_floor(percentile: float) -> int:
+    """The fewest samples with a rank on either side of `percentile`: 6 for p50, 368 for p99."""
+    share = _share(percentile)
+    return math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(float(max(share, 1 - share))))
+
+
 def percentile_of(
     sorted_ms: Floats, percentile: float, inflation: float = 1.0, doubt: float = 1.0
 ) -> Percentile:
@@ -147,19 +174,19 @@ def percentile_of(
 
     `inflation` is how many times too small the independent samples' variance is (see
     `dependence.Dependence`): the ranks are those of n / inflation samples, spread over n. `doubt`
-    is what it may be as well, as another percentile of the same run shows: there is no interval
-    where n / doubt samples would have none.
+    is what it may be as well, as other percentiles of the same run show (see `_widened`).
     """
     n = len(sorted_ms)
     floor = sample_floor(percentile)
-    effective_n = max(1, int(n / inflation))
+    doubted_n = max(1, int(n / max(inflation, doubt)))
     if n < floor:
-        return Percentile(percentile, None, None, None, floor, n, effective_n)
+        return Percentile(percentile, None, None, None, floor, n, max(1, int(n / inflation)))
     value = float(sorted_ms[nearest_rank(n, percentile) - 1])
-    least_n = max(1, int(n / max(inflation, doubt)))
+    effective_n = max(1, int(n / _widened(percentile, n, inflation, doubt)))
     ranks = interval_ranks(effective_n, percentile)
-    if ranks is None or interval_ranks(least_n, percentile) is None:
-        return Percentile(percentile, value, None, None, floor, n, least_n)
+    if n < interval_floor(percentile) or interval_ranks(doubted_n, percentile) is None:
+        return Percentile(percentile, value, None, None, floor, n, doubted_n)
+    assert ranks is not None, "fewer samples have ranks"
     low_rank, high_rank = ranks
     below = int(low_rank * n / effective_n)
     above = int((effective_n + 1 - high_rank) * n / effective_n)
@@ -167,3 +194,17 @@ def percentile_of(
     low = min(float(sorted_ms[below - 1]), value)
     high = max(float(sorted_ms[n - above]), value)
     return Percentile(percentile, value, low, high, floor, n, effective_n)
+
+
+def _widened(percentile: float, n: int, inflation: float, doubt: float) -> float:
+    """`inflation`, moved towards a larger `doubt` the fewer samples there are to know it by.
+
+    With no more samples than would just have ranks by the doubt, it is the doubt: such a run has
+    an interval only where it happens to look the less dependent, and would be sure of it too
+    often. With AMPLE times as many the percentile's own inflation stands.
+    """
+    if doubt <= inflation:
+        return inflation
+    ample = n / doubt / _ranks_floor(percentile)
+    borrowed = min(max((AMPLE - ample) / (AMPLE - 1), 0.0), 1.0)
+    return inflation + (doubt - inflation) * borrowed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import or_
@@ -115,11 +116,12 @@ def _percentiles(
     """The `percentiles`, lowest first, with intervals that allow for dependence; the first's drift.
 
     A tail tells little about its own dependence: 2,000 samples have 20 above p99, which may lie
-    apart by chance although slow ones come together. So it borrows from the percentile below. Where
-    a lower one has shown that samples depend on each other, it needs no evidence of its own; and
-    where the samples would not be worth enough for it by the next lower one's inflation, it has no
-    interval. Each by itself, the interval of p99 from 2,000 samples held its value in as few as
-    75 % of the draws from a recorded run.
+    apart by chance although slow ones come together. So it borrows from the percentiles below.
+    Where a lower one has shown that samples depend on each other, it needs no evidence of its own;
+    and the inflation of the two below it, as their geometric mean, is its doubt: where the samples
+    would not be worth enough for it by that, it has no interval, and where they would hardly, its
+    interval is by that one (see `percentile_of`). Each by itself, the interval of p99 from 2,000
+    samples held its value in as few as 75 % of the draws from a recorded run.
     """
     judged = [
         dependence(samples <= in_order[nearest_rank(len(samples), one) - 1])
@@ -133,9 +135,16 @@ def _percentiles(
     ]
     found = tuple(
         percentile_of(in_order, *one)
-        for one in zip(percentiles, inflations, [1.0, *inflations[:-1]], strict=True)
+        for one in zip(percentiles, inflations, _doubts(inflations), strict=True)
     )
     return found, judged[0].drift
+
+
+def _doubts(inflations: list[float]) -> list[float]:
+    """For each percentile the geometric mean of the inflations of the two below it, or the one."""
+    pairs = zip([1.0, *inflations], inflations, strict=False)
+    means = [math.sqrt(lower * upper) for lower, upper in pairs]
+    return [1.0, *inflations[:1], *means[1:-1]][: len(inflations)]
 
 
 def _outliers(in_order: Floats) -> Outliers:

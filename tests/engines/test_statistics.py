@@ -20,6 +20,7 @@ from engines.statistics import (
     sample_floor,
     summarise,
 )
+from engines.statistics.percentiles import interval_floor, percentile_of
 from tests.engines.statistics_support import autoregression
 
 Z_99 = 2.3263478740408408  # the normal's 99th percentile
@@ -217,10 +218,40 @@ class TestSummary:
         samples = rng.permutation(np.arange(1.0, floor + 1))
         enough = summarise(samples).percentile(percentile)
         assert enough.value == math.ceil(Fraction(str(percentile)) / 100 * floor)
-        assert enough.note is None
         too_few = summarise(samples[:-1]).percentile(percentile)
         assert (too_few.value, too_few.low, too_few.high) == (None, None, None)
         assert too_few.note == f"p{percentile:g} needs {floor} samples (have {floor - 1})"
+
+    @pytest.mark.parametrize(
+        ("percentile", "floor"), [(90, 200), (95, 400), (99, 2000), (99.9, 20000)]
+    )
+    def test_an_interval_of_the_tail_needs_twenty_beyond_it(
+        self, percentile: float, floor: int
+    ) -> None:
+        assert interval_floor(percentile) == floor
+        samples = np.random.default_rng(4).permutation(np.arange(1.0, floor + 1))
+        enough = summarise(samples).percentile(percentile)
+        assert enough.note is None
+        assert enough.low is not None
+        too_few = summarise(samples[:-1]).percentile(percentile)
+        assert too_few.value is not None
+        assert (too_few.low, too_few.high) == (None, None)
+        assert too_few.note == f"p{percentile:g} has no interval: that needs {floor} samples"
+
+    def test_the_median_s_interval_needs_six(self) -> None:
+        assert interval_floor(50) == 6
+
+    def test_an_interval_borrows_the_more_of_a_doubt_the_fewer_samples_there_are(self) -> None:
+        """p99 has ranks from 368 independent samples on; three times as many are ample."""
+        widths = []
+        for n in (368 * 10 - 10, 368 * 10, 368 * 20, 368 * 30, 368 * 40):
+            entry = percentile_of(np.arange(1.0, n + 1), 99, inflation=2.0, doubt=10.0)
+            widths.append(n / entry.effective_n if entry.low is not None else None)
+        assert widths == [None, *(pytest.approx(one, rel=0.01) for one in (10.0, 6.0, 2.0, 2.0))]
+
+    def test_a_doubt_smaller_than_what_is_known_changes_nothing(self) -> None:
+        samples = np.arange(1.0, 5001)
+        assert percentile_of(samples, 99, 3.0, doubt=2.0) == percentile_of(samples, 99, 3.0)
 
     def test_an_interval_is_the_samples_at_the_exact_ranks(self) -> None:
         samples = np.random.default_rng(5).permutation(np.arange(1.0, 1001))
