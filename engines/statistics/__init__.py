@@ -16,6 +16,7 @@ from engines.statistics.live import Box, DecimatedSeries, LatencyHistogram
 from engines.statistics.percentiles import (
     PERCENTILES,
     Percentile,
+    interval_floor,
     interval_ranks,
     nearest_rank,
     sample_floor,
@@ -40,6 +41,7 @@ __all__ = [
     "Verdict",
     "WarmUpRule",
     "compare",
+    "interval_floor",
     "interval_ranks",
     "judge",
     "median_half_width",

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from engines.statistics import (
     PERCENTILES,
+    interval_floor,
     interval_ranks,
     median_half_width,
     nearest_rank,
     sample_floor,
     summarise,
 )
-from engines.statistics.percentiles import interval_floor, percentile_of
+from engines.statistics.percentiles import percentile_of
 from tests.engines.statistics_support import autoregression
 
 Z_99 = 2.3263478740408408  # the normal's 99th percentile

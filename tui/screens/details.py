@@ -96,7 +96,8 @@ def _latency(latency: LatencyRecord) -> Iterator[Row]:
         if one.value_ms is None:
             yield _pair(name, f"needs {one.needs:,} samples")
         elif one.low_ms is None or one.high_ms is None:
-            yield _pair(name, milliseconds(one.value_ms))
+            missing = _no_interval(one.percentile, latency.n)
+            yield _pair(name, milliseconds(one.value_ms), missing)
         else:
             interval = f"{milliseconds(one.low_ms)} to {milliseconds(one.high_ms)}"
             yield _pair(name, milliseconds(one.value_ms), f"95 % interval {interval}")
@@ -106,6 +107,14 @@ def _latency(latency: LatencyRecord) -> Iterator[Row]:
     if latency.drift is not None:
         yield _pair("drift", f"{latency.drift:.0%} carries over", "intervals say too little")
     yield from outlier_rows(latency)
+
+
+def _no_interval(percentile: float, n: int) -> str:
+    from engines.statistics import interval_floor
+
+    if n < (needed := interval_floor(percentile)):
+        return f"an interval needs {needed:,} samples"
+    return "no interval: its samples vary together"
 
 
 def _times(result: EngineResult) -> Iterator[Row]:
