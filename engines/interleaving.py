@@ -27,7 +27,7 @@ from engines.versus import baseline_of, not_interleaved, verdicts
 # An engine runs this long before each of its blocks, without being counted. When others have run
 # its weights are out of the caches, its threads asleep and the GPU's clock where the others left
 # it; and for 200 ms the threads of the one before may still spin in wait for work (KMP_BLOCKTIME
-# of Intel's and LLVM's OpenMP). Measured on an H200 and two cores of a CPU (docs/performance.md):
+# of Intel's and LLVM's OpenMP). Measured on an H200 and two cores of a CPU (docs/statistics.md):
 # a GPU's engine is itself after 20 ms, a CPU's after 250.
 REWARM_S = 0.25
 REWARM_GPU_S = 0.05

@@ -33,7 +33,7 @@ DEFAULTS = {
     "CUDA_MODULE_LOADING": "LAZY",
     # The heap in huge pages, from glibc 2.35 on where the kernel allows it (`madvise`): in small
     # ones, which lie wherever there was room, four processes of one engine differed by 2 to 3 % on
-    # a CPU, in these by half a percent (docs/performance.md, "Are verdicts right?").
+    # a CPU, in these by half a percent (docs/statistics.md, "Are verdicts right?").
     # gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }

@@ -111,7 +111,7 @@ class Measurement(Record, frozen=True, kw_only=True):
     interleave: bool = False
     # At least as many as a verdict on blocks needs. The same time in more and shorter blocks finds
     # more, and shows whether the ratio drifts: rounds that do were called FASTER or SLOWER in 8 of
-    # 100 simulated runs of 18, in 3 of 36 (docs/performance.md). A quarter of a second spans two or
+    # 100 simulated runs of 18, in 3 of 36 (docs/statistics.md). A quarter of a second spans two or
     # three steps of the energy and throttle counters.
     blocks: Annotated[int, Meta(ge=6, le=1000)] = 36
     block_seconds: Seconds = 0.25

@@ -14,7 +14,7 @@ PERCENT = 100.0
 # A limit of the board that belongs to it: its figures are those that a server would have as well.
 HARMLESS = ("POWER-CAPPED",)
 # What others have of the processors they have of both sides' turns, which are in random order: of
-# such pairs none in 300 was wrong (docs/performance.md).
+# such pairs none in 300 was wrong (docs/statistics.md).
 HARMLESS_BY_TURNS = (*HARMLESS, "SHARED CPU")
 UNSETTLED = "unsettled"
 # What an engine whose warm-up did not settle may still become faster or slower by. Of clocks that
@@ -22,13 +22,13 @@ UNSETTLED = "unsettled"
 # seconds of warm-up, and shows as drift in what is measured.
 UNSETTLED_FACTOR = 2.0
 # What two processes of one engine that take turns differ by on a CPU, each in the memory that it
-# was given: the standard deviation of their ratio, in sets of four (docs/performance.md). With the
+# was given: the standard deviation of their ratio, in sets of four (docs/statistics.md). With the
 # heap in huge pages it is half of that. On an H200, of 190 pairs in a CUDA graph none was called
 # FASTER or SLOWER, nor was one of eight pairs of processes that have the same kernels.
 PROCESSES_DIFFER = {"cpu": 0.01}
 # What two single runs differ by, one after the other and alone on their processors: 40 of eager
 # and 40 of ONNX Runtime in a virtual machine, six of a TensorRT engine on an H200
-# (docs/performance.md).
+# (docs/statistics.md).
 RUNS_DIFFER = {"cpu": 0.03, "cuda": 0.01}
 
 

@@ -14,7 +14,7 @@ SAME_PACE = (0.9, 1.15)
 # What asks each engine for a CUDA graph. Inductor has no option for it but this mode.
 GRAPH_OPTIONS = {"compile": ("mode", "reduce-overhead")}
 CUDA_GRAPH = ("cuda_graph", "true")
-# docs/performance.md: "What ONNX Runtime's options are worth".
+# docs/pathways.md: "What ONNX Runtime's options are worth".
 NHWC_HINT = (
     "its convolutions in NHWC order with their bias fused were 1.2 to 1.7 times as fast in FP16 on"
     " an H200 (enter on the engine and prefer_nhwc, or --set onnxruntime.prefer_nhwc=true)"

@@ -29,7 +29,7 @@ def median_of_rounds(shifts: Floats) -> tuple[float, float, float, float]:
     its whole ranks, which hold more than 95 % (96.1 % of nine rounds), it is interpolated after
     Hettmansperger and Sheather (Statistics & Probability Letters 4, 1986).
 
-    Measured on two runs recorded while others used the machine (docs/performance.md): the median
+    Measured on two runs recorded while others used the machine (docs/statistics.md): the median
     of 36 rounds scatters by 0.4 %, their mean by 2 %, and the ratio of the medians of all samples,
     which a stretch of slow rounds decides, by 3.4 %.
     """

@@ -26,7 +26,7 @@ INFERENCES, LOOPS = 300_000, 9
 LOOP_LIMIT_US = 2.0
 EVENT_LIMIT_US = 5.0
 REQUESTS, BLOCK_S, PAIRS = 100, 0.05, 100
-# What a GPU's engine needs to be itself again after a pause (docs/performance.md), and more.
+# What a GPU's engine needs to be itself again after a pause (docs/statistics.md), and more.
 REWARM_S = 0.03
 MILLION = 1_000_000
 TIMES = 9
