@@ -130,8 +130,9 @@ def compare_profiles(
     threshold: float = THRESHOLD,
     notes: Sequence[str] = (),
     spread: float | None = None,
+    candidate: str = "B",
 ) -> ProfileComparison:
-    """Compare candidate `b` with baseline `a`.
+    """Compare candidate `b` with baseline `a`; the sentences call them `candidate` and A.
 
     `spread` is what two runs of one engine differ by where these were measured, as a share, the
     standard deviation of their ratio; by default that of `engines.soundness.of_runs`.
@@ -160,6 +161,7 @@ def compare_profiles(
             _measured(samples_b, j),
             threshold,
             spread,
+            candidate,
         )
         for i, j in pairs
         if a.results[i].measured
@@ -169,9 +171,9 @@ def compare_profiles(
             "the baseline measured none of the entries that both runs have",
             hint="run it again where its engines are available",
         )
-    lines = differences.between_runs(a, b)
+    found = differences.between_runs(a, b)
     for entry in entries:
-        lines += differences.between_results(entry.a, entry.b)
+        found += differences.between_results(entry.a, entry.b)
     in_neither, new = _without_baseline(a, b, pairs)
     in_a, in_b = {i for i, _ in pairs}, {j for _, j in pairs}
     return ProfileComparison(
@@ -183,7 +185,7 @@ def compare_profiles(
         only_in_b=(*(one.label for j, one in enumerate(b.results) if j not in in_b), *new),
         not_measured=in_neither,
         other_machine=differences.is_other_machine(a.machine, b.machine),
-        differences=tuple(lines),
+        differences=tuple(one.told(candidate) for one in found),
         notes=tuple(notes),
     )
 
@@ -230,15 +232,16 @@ def _compare(
     samples_b: Series | None,
     threshold: float,
     spread: float | None,
+    candidate: str,
 ) -> EntryComparison:
     basis: Basis = "nothing"
     if b.latency is None:
-        judgement = unclear("not-measured", f"B has no measurement: {_why_not(b)}")
+        judgement = unclear("not-measured", f"{candidate} has no measurement: {_why_not(b)}")
     elif samples_a is not None and samples_b is not None:
         judgement, basis = from_samples(samples_a, samples_b, threshold), "samples"
     else:
-        judgement, basis = from_intervals(a, b, threshold), "saved intervals"
-    sides = ((a, "A"), (b, "B"))
+        judgement, basis = from_intervals(a, b, threshold, candidate), "saved intervals"
+    sides = ((a, "A"), (b, candidate))
     judgement = judgement.beyond(of_runs(b.spec.device, spread)).known(
         [doubt for one, side in sides for doubt in unfit(one, side)],
         [caveat for one, side in sides for caveat in caveats(one, side)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,9 +12,24 @@ from engines.machine import Machine
 from engines.plan import RunPlan
 from engines.results import EngineResult
 from profiles.schema import Profile
+from profiles.spelling import spelled
 
 GIB = 2**30
 DIGEST_SHOWN = 12
+# What stands for a value that is not there, by what that means.
+NOT_KNOWN, NOT_SET, NOT_SAID, BY_DEFAULT = "not known", "not set", "not said", "default"
+
+
+class Difference(NamedTuple):
+    """What differs, with the baseline's value and the candidate's."""
+
+    what: str
+    a: str
+    b: str
+
+    def told(self, candidate: str = "B") -> str:
+        """Which run has what, in a line; the baseline is A."""
+        return f"{self.what}: A {self.a}, {candidate} {self.b}"
 
 
 def unlike(a: Profile, b: Profile) -> list[str]:
@@ -35,10 +51,10 @@ def unlike(a: Profile, b: Profile) -> list[str]:
     return found
 
 
-def between_machines(a: Machine, b: Machine) -> list[str]:
+def between_machines(a: Machine, b: Machine) -> list[Difference]:
     """Each difference of hardware and system software."""
     plain = [field.name for field in msgspec.structs.fields(a) if field.name != "gpus"]
-    return [*_changes("machine", a, b, plain), *_between_gpus(a.gpus, b.gpus)]
+    return [*_changes("machine", a, b, plain, NOT_KNOWN), *_between_gpus(a.gpus, b.gpus)]
 
 
 def is_other_machine(a: Machine, b: Machine) -> bool:
@@ -46,32 +62,35 @@ def is_other_machine(a: Machine, b: Machine) -> bool:
     return _hardware(a) != _hardware(b)
 
 
-def between_plans(a: RunPlan, b: RunPlan) -> list[str]:
+def between_plans(a: RunPlan, b: RunPlan) -> list[Difference]:
     """Each difference in how the two were measured; their engines are matched one by one."""
-    lines = list(_changes("plan", a, b, ["input_seed"]))
+    found = list(_changes("plan", a, b, ["input_seed"], NOT_SET))
     measurement = [field.name for field in msgspec.structs.fields(a.measurement)]
-    return lines + list(_changes("measurement", a.measurement, b.measurement, measurement))
+    found += _changes("measurement", a.measurement, b.measurement, measurement, NOT_SET)
+    return found
 
 
-def between_runs(a: Profile, b: Profile) -> list[str]:
-    """Every difference outside the results themselves."""
-    lines = between_machines(a.machine, b.machine)
-    if not (a.model.digest and b.model.digest):
-        lines.append("model: one run does not say which weights it used")
-    lines += between_plans(a.plan, b.plan)
-    lines += _changes("run", a.run, b.run, ["tool_version", "tool_commit", "input", "ending"])
-    lines += _of_variables(a.run.variables, b.run.variables)
-    return lines
+def between_runs(a: Profile, b: Profile) -> list[Difference]:
+    """Every difference outside the results themselves, and weights that nobody can tell apart."""
+    found = between_machines(a.machine, b.machine)
+    weights = [one.model.digest[:DIGEST_SHOWN] if one.model.digest else "" for one in (a, b)]
+    if not all(weights):
+        found.append(_difference("model weights", weights[0], weights[1], NOT_SAID))
+    found += between_plans(a.plan, b.plan)
+    facts = ["tool_version", "tool_commit", "input", "ending"]
+    found += _changes("run", a.run, b.run, facts, NOT_SAID)
+    found += _of_variables(a.run.variables, b.run.variables)
+    return found
 
 
-def between_results(a: EngineResult, b: EngineResult) -> list[str]:
+def between_results(a: EngineResult, b: EngineResult) -> list[Difference]:
     """What ran differently in two results that are compared: options, versions, facts."""
-    lines = _of_tables("option", a.spec.options, b.spec.options)
+    found = _of_tables("option ", a.spec.options, b.spec.options, BY_DEFAULT)
     if a.spec.device != b.spec.device:
-        lines.append(_change("device", a.spec.device, b.spec.device))
-    lines += _of_tables("", a.versions, b.versions)
-    lines += _of_tables("", a.facts, b.facts)
-    return [f"{a.label}: {line}" for line in lines]
+        found.append(_difference("device", a.spec.device, b.spec.device, NOT_SAID))
+    found += _of_tables("", a.versions, b.versions, NOT_SAID)
+    found += _of_tables("", a.facts, b.facts, NOT_SAID)
+    return [one._replace(what=f"{a.label}: {one.what}") for one in found]
 
 
 def _hardware(machine: Machine) -> tuple[object, ...]:
@@ -83,57 +102,60 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
 
 
-def _changes(where: str, a: msgspec.Struct, b: msgspec.Struct, names: list[str]) -> Iterator[str]:
+def _changes(
+    where: str, a: msgspec.Struct, b: msgspec.Struct, names: list[str], missing: str
+) -> Iterator[Difference]:
     for name in names:
         x, y = getattr(a, name), getattr(b, name)
         if x != y:
             unit = name.endswith("_bytes")
-            change = _change(name, _size(x) if unit else x, _size(y) if unit else y)
-            yield f"{where}: {change}"
+            x, y = (_size(x), _size(y)) if unit else (x, y)
+            yield _difference(f"{where} {spelled(name.removesuffix('_bytes'))}", x, y, missing)
 
 
-def _of_tables(kind: str, a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
-    names = dict.fromkeys([*a, *b])
+def _of_tables(
+    kind: str, a: Mapping[str, object], b: Mapping[str, object], missing: str
+) -> list[Difference]:
     return [
-        _change(f"{kind} {name}".strip(), a.get(name), b.get(name))
-        for name in names
-        if a.get(name) != b.get(name)
-    ]
-
-
-def _of_variables(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
-    """Environment variables by their own names; one that is set to nothing is not one unset."""
-    shown = [{name: f"'{value}'" for name, value in one.items()} for one in (a, b)]
-    return [
-        f"variable {name} {' → '.join(one.get(name, 'unset') for one in shown)}"
+        _difference(f"{kind}{spelled(name)}", a.get(name), b.get(name), missing)
         for name in dict.fromkeys([*a, *b])
         if a.get(name) != b.get(name)
     ]
 
 
-def _between_gpus(a: tuple[GpuFacts, ...], b: tuple[GpuFacts, ...]) -> Iterator[str]:
+def _of_variables(a: Mapping[str, str], b: Mapping[str, str]) -> list[Difference]:
+    """Environment variables by their own names; one that is set to nothing is not one unset."""
+    shown = [{name: f"'{value}'" for name, value in one.items()} for one in (a, b)]
+    return [
+        Difference(f"variable {name}", *(one.get(name, NOT_SET) for one in shown))
+        for name in dict.fromkeys([*a, *b])
+        if a.get(name) != b.get(name)
+    ]
+
+
+def _between_gpus(a: tuple[GpuFacts, ...], b: tuple[GpuFacts, ...]) -> Iterator[Difference]:
     if len(a) != len(b):
-        yield f"machine: {_change('GPUs', _names(a), _names(b))}"
+        yield Difference("machine GPUs", _names(a), _names(b))
         return
     for one, other in zip(a, b, strict=True):
         names = [field.name for field in msgspec.structs.fields(one)]
-        yield from _changes(f"GPU {one.index}", one, other, names)
+        yield from _changes(f"GPU {one.index}", one, other, names, NOT_KNOWN)
 
 
 def _names(gpus: tuple[GpuFacts, ...]) -> str:
     return ", ".join(gpu.name for gpu in gpus) or "none"
 
 
-def _change(name: str, a: object, b: object) -> str:
-    return f"{name.replace('_', ' ')} {_shown(a)} → {_shown(b)}"
+def _difference(what: str, a: object, b: object, missing: str) -> Difference:
+    return Difference(what, _shown(a, missing), _shown(b, missing))
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, missing: str) -> str:
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
-    return "unset" if value is None or value == "" else str(value)
+    return missing if value is None or value == "" else str(value)
 
 
 def _size(value: int | None) -> str | None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from engines.results import EngineResult, LatencyRecord, PercentileRecord
+from profiles.spelling import percent
 from profiles.table import Cell, Colour
 
 SIGNIFICANT = 4
@@ -166,7 +167,7 @@ def _milliseconds(record: PercentileRecord | None, places: int) -> Cell:
     if record is None:
         return Cell("")
     if record.value_ms is None:
-        return Cell(f"needs {record.needs}", "faint")
+        return Cell(f"needs {record.needs:,}", "faint")
     return Cell(number(record.value_ms, places))
 
 
@@ -174,4 +175,4 @@ def _half_width(record: PercentileRecord | None) -> str:
     if record is None or not record.value_ms or record.low_ms is None or record.high_ms is None:
         return ""
     wider = max(record.value_ms - record.low_ms, record.high_ms - record.value_ms)
-    return f"±{100 * wider / record.value_ms:.1f}%"
+    return f"±{percent(wider / record.value_ms, 1)}"

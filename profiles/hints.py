@@ -5,6 +5,7 @@ from __future__ import annotations
 from engines import registry
 from engines.errors import UsageError
 from engines.results import DeviceRecord, EngineResult
+from profiles.spelling import percent
 
 # trtexec's limit, of medians: samples/common/sampleReporting.cpp of TensorRT 11.1.
 ENQUEUE_SHARE = 0.8
@@ -102,7 +103,7 @@ def _enqueue_hint(result: EngineResult, device: DeviceRecord) -> str:
         return f"{bound}: a larger batch gives the GPU more to do"
     option, value = wish
     return (
-        f"{bound}: a CUDA graph would remove up to {_removable(device):.0%} of its host time"
+        f"{bound}: a CUDA graph would remove up to {percent(_removable(device))} of its host time"
         f" (enter on the engine and {option}, or --set {result.spec.engine}.{option}={value})"
     )
 

@@ -9,6 +9,7 @@ import msgspec
 from engines.layers import LayerProfile, by_kind
 from engines.machine import Machine
 from engines.plan import SCHEMA
+from profiles.spelling import percent
 
 
 def to_dict(profile: LayerProfile, machine: Machine) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def sentences(profile: LayerProfile) -> list[str]:
     whole = "a computation on the device" if profile.clock == "device" else "an inference"
     found = [
         f"A row is {profile.row}.",
-        f"The rows are {profile.accounted:.0%} of {whole} with the profiler on,"
+        f"The rows are {percent(profile.accounted)} of {whole} with the profiler on,"
         f" by means over {profile.n:,} of them.",
         cost(profile),
     ]
@@ -50,13 +51,13 @@ def cost(profile: LayerProfile) -> str:
     times = f"{profile.host_ms:.3f} ms a request without it, {profile.profiled_ms:.3f} ms with it"
     if profile.slowdown <= 0:
         return f"What profiling costs is lost in noise: {times}."
-    return f"Profiling slowed it by {profile.slowdown:.0%}: {times}."
+    return f"Profiling slowed it by {percent(profile.slowdown)}: {times}."
 
 
 def kinds(profile: LayerProfile, most: int = 5) -> str:
-    """The kinds that take most, such as "Conv2d × 52: 62%, ReLU6 × 35: 27%, 6 more: 11%"."""
+    """The kinds that take most, such as "Conv2d × 52: 62 %, ReLU6 × 35: 27 %, 6 more: 11 %"."""
     found = sorted(by_kind(profile.layers), key=lambda one: -one.ms)
-    words = [f"{one.name}: {profile.share(one):.0%}" for one in found[:most]]
+    words = [f"{one.name}: {percent(profile.share(one))}" for one in found[:most]]
     if rest := found[most:]:
-        words.append(f"{len(rest)} more: {sum(map(profile.share, rest)):.0%}")
+        words.append(f"{len(rest)} more: {percent(sum(map(profile.share, rest)))}")
     return ", ".join(words)

@@ -14,6 +14,7 @@ from profiles.frontier_table import limit_notes
 from profiles.heading import title_lines
 from profiles.run_tables import more_notes, more_tables
 from profiles.schema import Profile
+from profiles.spelling import percent
 from profiles.table import Cell, Column
 from profiles.verdict_words import BASELINE, COLOURS
 
@@ -41,7 +42,7 @@ def run_document(profile: Profile) -> Document:
 def _columns(results: Sequence[EngineResult]) -> list[Column]:
     accuracy = [one.accuracy for one in results]
     counts = [one.latency.n if one.latency else None for one in results]
-    top1 = [f"{100 * one.top1_agreement:.0f}%" if one else "" for one in accuracy]
+    top1 = [percent(one.top1_agreement) if one else "" for one in accuracy]
     return [
         Column("n", [Cell(figures.number(n, 0)) for n in counts], 8),
         Column(

@@ -103,7 +103,7 @@ def _percentiles(records: Sequence[ThroughputRecord], percentile: int) -> list[C
     places = figures.decimals(values)
     floor = sample_floor(percentile)
     return [
-        Cell(f"needs {floor}" if one.n else "", "faint")
+        Cell(f"needs {floor:,}" if one.n else "", "faint")
         if value is None
         else Cell(figures.number(value, places))
         for value, one in zip(values, records, strict=True)

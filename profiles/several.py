@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ def compare_several(
     """
     outcomes: list[ProfileComparison | Refusal] = []
     refused: list[InferTuiError] = []
-    for one in candidates:
+    for letter, one in zip(string.ascii_uppercase[1:], candidates, strict=False):
         try:
             outcomes.append(
                 compare_profiles(
@@ -63,6 +64,7 @@ def compare_several(
                     one.samples,
                     threshold,
                     (*baseline.notes, *one.notes),
+                    candidate=letter,
                 )
             )
         except InferTuiError as error:

@@ -89,7 +89,9 @@ def from_record(record: VersusRecord) -> Judgement:
     )
 
 
-def from_intervals(a: EngineResult, b: EngineResult, threshold: float) -> Judgement:
+def from_intervals(
+    a: EngineResult, b: EngineResult, threshold: float, candidate: str = "B"
+) -> Judgement:
     """The verdict from the two saved medians and their 95 % intervals.
 
     The ratio's interval is put together from theirs on a logarithmic scale by the method of
@@ -98,7 +100,7 @@ def from_intervals(a: EngineResult, b: EngineResult, threshold: float) -> Judgem
     `engines.statistics.compare`.
     """
     medians = [_median(result) for result in (a, b)]
-    for side, median in zip("AB", medians, strict=True):
+    for side, median in zip(("A", candidate), medians, strict=True):
         if median is None:
             return unclear("no-interval", f"{side} has no saved interval of its median")
     (a_low, a_mid, a_high), (b_low, b_mid, b_high) = (one for one in medians if one)

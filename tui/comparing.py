@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from profiles.spelling import percent
 from tui.formats import milliseconds
 from tui.widgets.profiles import LETTERS
 
@@ -146,13 +147,14 @@ def _of(comparison: ProfileComparison | None, result: EngineResult) -> EntryComp
     return next((one for one in entries if one.a is result), None)
 
 
-def percent(ratio: float | None) -> str:
-    """A ratio of medians as a change; what rounds to nothing has no minus."""
-    return "-" if ratio is None else f"{ratio - 1:+z.1%}"
+def change(ratio: float | None) -> str:
+    """A ratio of medians as a change, -3.1 %."""
+    return "-" if ratio is None else percent(ratio - 1, 1, signed=True)
 
 
 def interval(bounds: tuple[float, float] | None) -> str:
-    return f"{percent(bounds[0])} to {percent(bounds[1])}" if bounds else "-"
+    """The ends of a ratio's interval as changes, -3.3 to -0.9 %: tables have little room."""
+    return f"{change(bounds[0]).removesuffix(' %')} to {change(bounds[1])}" if bounds else "-"
 
 
 def median(result: EngineResult) -> str:

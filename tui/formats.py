@@ -88,18 +88,6 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-# Words that names in code have in lower case only.
-_SPELLED = {
-    "mib": "MiB", "onednn": "oneDNN", "nhwc": "NHWC", "smt": "SMT", "cuda": "CUDA", "gpu": "GPU",
-    "cudnn": "cuDNN", "cpu": "CPU", "tf32": "TF32", "onnx": "ONNX",
-}  # fmt: skip
-
-
-def spelled(name: str) -> str:
-    """A name of the code as a reader knows it: workspace MiB, oneDNN."""
-    return " ".join(_SPELLED.get(word, word) for word in name.split("_"))
-
-
 def shortened(text: str, width: int, *, keep_end: bool = False) -> str:
     """`text` within `width` cells; what is cut off is marked. A path keeps its end."""
     if len(text) <= width:

@@ -283,7 +283,7 @@ def _labels(ticks: tuple[float, ...], factor: float) -> tuple[str, ...]:
     values = [tick * factor for tick in ticks]
     gaps = [later - earlier for earlier, later in pairwise(values)]
     if max(gaps) > 1.01 * min(gaps):
-        return tuple(f"{value:.6g}" for value in values)
+        return tuple(f"{value:,.6g}" for value in values)
     decimals = next(
         (
             digits
@@ -293,5 +293,5 @@ def _labels(ticks: tuple[float, ...], factor: float) -> tuple[str, ...]:
         None,
     )
     if decimals is None:
-        return tuple(f"{value:.10g}" for value in values)
-    return tuple(f"{value:.{decimals}f}" for value in values)
+        return tuple(f"{value:,.10g}" for value in values)
+    return tuple(f"{value:,.{decimals}f}" for value in values)

@@ -65,11 +65,11 @@ def test_notes_are_put_together_whatever_their_colours_but_not_with_another_hint
             Note(f"{ENTRIES[1]}: too hot", "wait", "good"),
             Note(f"{ENTRIES[2]}: too hot", "", "doubt"),
         ],
-        sections=[("What differs besides", [f"{one}: threads 1 → 2" for one in ENTRIES])],
+        sections=[("What differs besides", [f"{one}: threads: A 1, B 2" for one in ENTRIES])],
         entries=ENTRIES,
     )
     for text in (document.to_text(120), document.to_markdown()):
         assert text.count("too hot") == 2
         assert "eager cpu fp32 b1 and eager cpu fp32 b2: too hot" in text
-        assert text.count("threads 1 → 2") == 1
-        assert "all 4 entries: threads 1 → 2" in text
+        assert text.count("threads: A 1, B 2") == 1
+        assert "all 4 entries: threads: A 1, B 2" in text

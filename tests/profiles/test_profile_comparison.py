@@ -223,22 +223,28 @@ def test_another_batch_is_refused(build: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "line", "loud"),
     [
-        ("machine.hostname", "other", "machine: hostname box → other", True),
-        ("machine.cpu", "AMD", "machine: cpu Intel Xeon Platinum 8480+ → AMD", True),
-        ("machine.physical_cores", 8, "machine: physical cores 16 → 8", True),
-        ("machine.gpus", (), "machine: GPUs NVIDIA H200 → none", True),
-        ("machine.gpus.0.name", "NVIDIA H100", "GPU 0: name NVIDIA H200 → NVIDIA H100", True),
-        ("machine.gpus.0.memory_bytes", 2**36, "GPU 0: memory bytes 128.0 GiB → 64.0 Gi", False),
-        ("machine.driver", "590.1", "machine: driver 580.159 → 590.1", False),
-        ("machine.governor", None, "machine: governor performance → unset", False),
-        ("machine.kernel", "6.2", "machine: kernel 6.1.0 → 6.2", False),
-        ("plan.input_seed", 3, "plan: input seed 0 → 3", False),
-        ("plan.measurement.iterations", 50, "measurement: iterations 2000 → 50", False),
-        ("run.tool_version", "0.2.0", "run: tool version 0.1.0 → 0.2.0", False),
-        ("run.ending", "stopped", "run: ending complete → stopped", False),
-        ("model.digest", "", "model: one run does not say which weights it used", False),
-        ("results.0.versions", {"torch": "2"}, "eager cpu fp32 b1: torch unset → 2", False),
-        ("results.0.facts", {"threads": 1}, "eager cpu fp32 b1: threads 2 → 1", False),
+        ("machine.hostname", "other", "machine hostname: A box, B other", True),
+        ("machine.cpu", "AMD", "machine CPU: A Intel Xeon Platinum 8480+, B AMD", True),
+        ("machine.physical_cores", 8, "machine physical cores: A 16, B 8", True),
+        ("machine.gpus", (), "machine GPUs: A NVIDIA H200, B none", True),
+        ("machine.gpus.0.name", "NVIDIA H100", "GPU 0 name: A NVIDIA H200, B NVIDIA H100", True),
+        ("machine.gpus.0.memory_bytes", 2**36, "GPU 0 memory: A 128.0 GiB, B 64.0 GiB", False),
+        ("machine.driver", "590.1", "machine driver: A 580.159, B 590.1", False),
+        ("machine.governor", None, "machine governor: A performance, B not known", False),
+        ("machine.kernel", "6.2", "machine kernel: A 6.1.0, B 6.2", False),
+        ("plan.input_seed", 3, "plan input seed: A 0, B 3", False),
+        ("plan.measurement.iterations", 50, "measurement iterations: A 2000, B 50", False),
+        ("run.tool_version", "0.2.0", "run tool version: A 0.1.0, B 0.2.0", False),
+        ("run.ending", "stopped", "run ending: A complete, B stopped", False),
+        ("model.digest", "", "model weights: A cdcdcdcdcdcd, B not said", False),
+        ("results.0.versions", {"torch": "2"}, "eager cpu fp32 b1: torch: A not said, B 2", False),
+        ("results.0.facts", {"threads": 1}, "eager cpu fp32 b1: threads: A 2, B 1", False),
+        (
+            "results.0.facts",
+            {"threads": 2, "instead_of_cuda": "no GPU here"},
+            "eager cpu fp32 b1: why not on CUDA: A not said, B no GPU here",
+            False,
+        ),
     ],
 )
 def test_what_differs_is_stated(
@@ -280,9 +286,8 @@ class TestMatching:
             build.profile(1.0, specs=a), build.profile(1.0, specs=b, seed=1)
         )
         assert len(comparison.entries) == 1
-        assert (
-            "onnxruntime cpu fp32 b1: option intra op threads unset → 1" in comparison.differences
-        )
+        line = "onnxruntime cpu fp32 b1: option intra op threads: A default, B 1"
+        assert line in comparison.differences
 
     def test_the_same_entry_twice_is_paired_once_each(self, build: Any) -> None:
         assert self.match(build, ONE * 2, ONE * 2) == [(0, 0), (1, 1)]

@@ -135,10 +135,11 @@ def test_the_memory_of_an_older_profile_is_still_shown(build: Any) -> None:
 def test_other_surroundings_are_a_difference(disturbed: Profile) -> None:
     variables = {"OMP_NUM_THREADS": "4"}
     run = msgspec.structs.replace(disturbed.run, variables=variables, tool_commit="cd" * 20)
-    lines = differences.between_runs(disturbed, msgspec.structs.replace(disturbed, run=run))
-    assert "variable OMP_NUM_THREADS '1' → '4'" in lines
-    assert "variable CUDA_VISIBLE_DEVICES '' → unset" in lines
-    assert any(line.startswith("run: tool commit abab") for line in lines)
+    found = differences.between_runs(disturbed, msgspec.structs.replace(disturbed, run=run))
+    lines = [one.told() for one in found]
+    assert "variable OMP_NUM_THREADS: A '1', B '4'" in lines
+    assert "variable CUDA_VISIBLE_DEVICES: A '', B not set" in lines
+    assert any(line.startswith("run tool commit: A abab") for line in lines)
 
 
 def test_each_block_keeps_what_preempted_it(profile: Profile) -> None:

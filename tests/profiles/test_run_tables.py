@@ -162,7 +162,7 @@ def test_an_engine_bound_by_its_enqueue_is_told_of_the_graph_that_it_has(
     engine: str, option: str
 ) -> None:
     (hint,) = hints(engine, EAGER, cuda_graph=False)
-    assert hint.startswith("bound by its enqueue: a CUDA graph would remove up to 85% of its host")
+    assert hint.startswith("bound by its enqueue: a CUDA graph would remove up to 85 % of its host")
     assert "enter on the engine" in hint
     assert option in hint
 
@@ -195,10 +195,10 @@ def test_what_has_a_graph_already_is_not_told_to_use_one() -> None:
 
 def test_no_more_can_be_removed_than_there_is() -> None:
     slow = msgspec.structs.replace(EAGER, enqueue_ms=9.0)
-    assert "up to 89% of" in hints("eager", slow)[0], "2.4 of 2.7 ms"
+    assert "up to 89 % of" in hints("eager", slow)[0], "2.4 of 2.7 ms"
     assert hints("eager", msgspec.structs.replace(EAGER, enqueue_ms=0.8 * 2.4)) == ()
     older = msgspec.structs.replace(EAGER, host_ms=None, unaccounted_ms=None)
-    assert "up to 93% of" in hints("eager", older)[0], "of the parts, where no host time is known"
+    assert "up to 93 % of" in hints("eager", older)[0], "of the parts, where no host time is known"
 
 
 def test_copies_as_long_as_the_computation_are_told() -> None:
@@ -219,7 +219,7 @@ def test_onnx_runtime_is_told_of_nhwc_in_fp16_alone() -> None:
 
 def test_hints_stand_below_the_table(run: Profile) -> None:
     text = " ".join(to_text(run, 120).split())
-    assert "eager cuda fp16 b1: bound by its enqueue: a CUDA graph would remove up to 85%" in text
+    assert "eager cuda fp16 b1: bound by its enqueue: a CUDA graph would remove up to 85 %" in text
 
 
 def test_why_there_is_no_split(run: Profile) -> None:

@@ -134,8 +134,8 @@ async def test_what_a_row_is_and_what_ran_is_told(layers: HeldLayers) -> None:
         await until(pilot, lambda: isinstance(app.screen, MessageDialog))
         told = " ".join(app.screen.query_one(TextRows).text().split())
         assert "A row is a module of the model" in told
-        assert "The rows are 90% of an inference" in told
-        assert "Profiling slowed it by 8%: 9.870 ms a request without it" in told
+        assert "The rows are 90 % of an inference" in told
+        assert "Profiling slowed it by 8 %: 9.870 ms a request without it" in told
         assert "threads 2" in told
 
 

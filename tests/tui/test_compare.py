@@ -36,6 +36,7 @@ def test_each_run_is_compared_with_the_first() -> None:
     assert verdicts == [["SAME", "SLOWER"], ["FASTER", "SAME"]]
     assert [one.other_machine for one in found.outcomes] == [False, True]
     assert [one.machine.hostname for one in found.profiles] == ["alpha", "alpha", "beta"]
+    assert "machine hostname: A alpha, C beta" in found.outcomes[1].differences
 
 
 def test_one_that_can_not_be_compared_leaves_the_others() -> None:
@@ -96,7 +97,7 @@ async def test_the_report_has_every_reason_and_difference(replayed: None) -> Non
         report = screen.query_one(ReportRows)
         text = report.text()
         assert "What differs between A and B besides" in text
-        assert "hostname alpha → beta" in text
+        assert "machine hostname: A alpha, B beta" in text
         assert "In A and not in C" in text
         assert "has no such entry" in text
         await pilot.press("G", "escape")

@@ -141,7 +141,7 @@ async def test_each_state_says_the_next_key(
         save_all(broken=True)
         await listed(app, pilot)
         await pilot.press("slash", *"zzz")
-        assert "Nothing saved has that in it. escape ends the filter" in text_of(app)
+        assert "Nothing saved has that in it. esc ends the filter" in text_of(app)
         await pilot.press("escape", "end")
         await pilot.pause()
         assert "schema 99" in text_of(app).replace("schema is 99", "schema 99")

@@ -32,7 +32,9 @@ from tui.plotting import (
     percentile_plot,
     speed_up_plot,
 )
-from tui.rows import cells
+from tui.plotting.figure import Figure
+from tui.rows import cells, plain
+from tui.scales import Scale, time_scale
 
 # It never ends the process
 
@@ -167,16 +169,25 @@ def test_a_line_is_drawn_at_the_height_of_its_latency() -> None:
 
 def test_units_are_shown_once_and_ticks_are_round() -> None:
     rows = text(line_plot([line(np.linspace(10, 48, 700))], 60, 12))
-    assert rows[-1].split() == ["ms", "0", "2", "4", "6", "8", "s"]
+    assert rows[-1].split() == ["0", "2", "4", "6", "8", "s"], "no zero of milliseconds"
     labels = [row.split("┤")[0].strip() for row in rows if "┤" in row]
     assert labels == ["40", "20", "0"]
+    assert [y for y, row in enumerate(rows) if row.split()[:1] == ["ms│"]] == [0], "at the top"
+
+
+def test_where_every_row_has_a_label_the_unit_takes_the_corner() -> None:
+    figure = Figure(20, 5, None, ascii_only=False)
+    ticks = (0.0, 1.0, 2.0)
+    y = Scale(0.0, 2.0, False, ticks, ("0", "1", "2"), "ms", 1.0)
+    figure.axes(time_scale(2.0, 2), y)
+    assert [plain(row)[:4].strip() for row in figure.rows()] == ["2", "1", "0", "", "ms"]
 
 
 def test_short_latencies_are_in_microseconds() -> None:
     plot = line_plot([line(np.full(100, 0.25))], 60, 12)
     assert plot.scale is not None
     assert plot.scale.unit == "µs"
-    assert text(plot)[-1].split()[0] == "µs"
+    assert any(row.split()[:1] == ["µs│"] for row in text(plot))
 
 
 def test_warm_up_is_dots_in_a_faint_colour_and_measuring_a_line() -> None:
@@ -283,7 +294,7 @@ def test_what_plotext_draws_does_not_grow_with_the_number_of_samples(
 def test_a_zoom_shows_the_last_seconds_up_to_a_common_end() -> None:
     long, short = line(np.full(3000, 20.0)), line(np.full(600, 10.0), BLUE, "■")
     plot = line_plot([long, short], 60, 12, last_s=10.0)
-    assert text(plot)[-1].split() == ["ms", "-10", "s", "-8", "-6", "-4", "-2", "end"]
+    assert text(plot)[-1].split() == ["-10", "s", "-8", "-6", "-4", "-2", "end"]
     red, blue = ([x for _, x in cells_of(plot, one)] for one in (RED, BLUE))
     assert max(red) == max(blue) == 59
     assert min(red) <= 6
@@ -292,7 +303,7 @@ def test_a_zoom_shows_the_last_seconds_up_to_a_common_end() -> None:
 
 def test_a_zoom_into_a_run_that_is_shorter_shows_all_of_it() -> None:
     plot = line_plot([line(np.full(300, 20.0))], 60, 12, last_s=60.0)
-    assert text(plot)[-1].split()[1:3] == ["-3", "s"]
+    assert text(plot)[-1].split()[:2] == ["-3", "s"]
 
 
 def test_a_zoom_has_a_latency_axis_of_its_own_and_its_own_disturbances() -> None:

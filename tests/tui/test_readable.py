@@ -12,12 +12,12 @@ from rich.style import Style
 from engines.catalogue import CATALOGUE
 from engines.events import JobStarted, Progress, RunStarted
 from engines.plan import EngineSpec, Measurement, RunPlan
+from profiles.spelling import spelled
 from tests.tui.app_support import opened, text_of, until
 from tests.tui.plot_support import counted, noisy, text
-from tui.comparing import percent
+from tui.comparing import change
 from tui.dialogs.form import OptionsDialog
 from tui.dialogs.path import PathDialog
-from tui.formats import spelled
 from tui.live import LiveRun
 from tui.plotting import histogram_plot
 from tui.screens.bench import _progress_words, measurement_words
@@ -85,8 +85,8 @@ def test_a_bar_in_a_row_in_reverse_is_as_long_as_in_any_other() -> None:
 
 
 def test_no_change_has_no_sign_of_one_that_is_worse_or_better() -> None:
-    assert percent(0.9998) == percent(1.0) == "+0.0%"
-    assert percent(0.815) == "-18.5%"
+    assert change(0.9998) == change(1.0) == "+0.0 %"
+    assert change(0.815) == "-18.5 %"
 
 
 async def test_an_option_says_what_its_zero_means(replayed: None) -> None:

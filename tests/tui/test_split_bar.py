@@ -49,10 +49,10 @@ def test_the_host_s_bar_is_that_of_its_parts() -> None:
     rows = ["".join(text for text, _ in one) for one in split_rows(DEVICE)]
     *parts, host, enqueue = rows
     bars = [one.split("%  ")[1] for one in parts]
-    assert host.endswith("100%  " + "".join(bars))
+    assert host.endswith("100 %  " + "".join(bars))
     assert len("".join(bars)) == BAR_CELLS
     assert bars[1] == "█" * len(bars[1])
-    assert "78%" in parts[1]
+    assert "78 %" in parts[1]
     assert "host time to hand compute over" in enqueue
     assert all(len({in_ascii(bar) for bar in bars} - {bar}) == 3 for bar in map(in_ascii, bars))
 
@@ -62,7 +62,7 @@ def test_details_have_the_split_what_it_includes_and_hints() -> None:
     text = "\n".join(lines_of(result))
     assert "Where the time of a request goes, ms, by 500 extra requests" in text
     assert "unaccounted" in text
-    assert "Bound by its enqueue: a CUDA graph would remove up to 73% of its host time" in text
+    assert "Bound by its enqueue: a CUDA graph would remove up to 73 % of its host time" in text
     assert "from FP32 images to FP32 logits" in text
 
 
@@ -105,7 +105,7 @@ async def test_the_dialog_shows_the_bar_in_plain_ascii_too(
         app.bench.draw()
         await pilot.press("6", "enter")
         rows = app.screen.query_one(TextRows)
-        while not any("100%" in line for line in seen(rows)):
+        while not any("100 %" in line for line in seen(rows)):
             assert rows.scroll_offset.y < rows.max_scroll_y
             await pilot.press("down")
         assert any("<<<<###" in line for line in seen(rows))

@@ -129,7 +129,7 @@ def test_kitty_shows_the_graph_scrolls_it_for_little_and_forgets_it(picture: Pat
         terminal.press("\x1b")
         terminal.wait_for("rows 2-23 of 120")
         terminal.press("z")
-        terminal.wait_for("whole width 49%")
+        terminal.wait_for("whole width 49 %")
         terminal.press("\x1b")
         terminal.wait_for("2 Engines")
         terminal.wait_for("space select")
@@ -149,7 +149,7 @@ def test_sixel_shows_the_graph(picture: Path) -> None:
         assert (row, column) == (1, 1)
         assert first.size == (1180, 760)
         terminal.press("z")
-        terminal.wait_for("full size 100%")
+        terminal.wait_for("full size 100 %")
         # The middle stays where it is: at first there is more on both sides.
         for _ in range(3):
             sent = bytes(terminal.raw).count(b"\x1bP0;1q")

@@ -17,6 +17,7 @@ from engines.layers import LayerProfile, Ranked, profile_layers, ranked
 from engines.machine import describe_machine
 from engines.plan import EngineSpec, RunPlan
 from profiles import layers as words
+from profiles.spelling import percent
 from tui.commands.model_spec import checked, model_spec
 from tui.commands.plan import engine_and_environment, options_for
 from tui.commands.progress import Progress
@@ -95,8 +96,8 @@ def _columns(profile: LayerProfile, rows: list[Ranked]) -> dict[str, list[str]]:
         "provider": [row.layer.provider for row in rows],
         "calls": [f"{row.layer.calls:g}" for row in rows],
         "ms": [milliseconds(row.layer.ms) for row in rows],
-        "share": [f"{row.share:.1%}" for row in rows],
-        "sum": [f"{row.cumulative:.1%}" for row in rows],
+        "share": [percent(row.share, 1) for row in rows],
+        "sum": [percent(row.cumulative, 1) for row in rows],
         "enqueue ms": [
             "" if row.layer.enqueue_ms is None else milliseconds(row.layer.enqueue_ms)
             for row in rows

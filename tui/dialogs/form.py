@@ -11,9 +11,10 @@ from textual.widget import Widget
 from engines.errors import UsageError
 from engines.plan import OptionValue
 from engines.registry import Option
+from profiles.spelling import spelled
 from tui.actions import bindings
 from tui.dialogs.base import Answer, Dialog, Note
-from tui.formats import shortened, spelled
+from tui.formats import shortened
 from tui.widgets.panel import Piece, Row, RowsView, row, wrapped
 
 Values = dict[str, OptionValue]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tui.palette import Color
-from tui.rows import Row, blank, fitted, in_ascii, overlaid, parsed
+from tui.rows import Row, blank, fitted, in_ascii, overlaid, parsed, plain
 from tui.scales import Scale
 
 # Smaller plots are drawn without axes.
@@ -68,7 +68,7 @@ class Figure:
         self.per_cell = 1 if ascii_only else per_cell
         self.columns = self.per_cell * width
         self.left = self.bottom = 0
-        self._corner = ""
+        self._unit = ""
 
     def axes(self, x: Scale, y: Scale | None = None) -> None:
         """Draw the axes, where there is room for them."""
@@ -87,7 +87,7 @@ class Figure:
         self._figure.axes(True, axis="y", side="left")
         rows = [label.rjust(gutter) for label in y.labels]
         self._figure.ruler("y").ticks(y.place(y.ticks).tolist(), labels=rows)
-        self._corner = y.unit.rjust(gutter)
+        self._unit = y.unit
         self.left = gutter + 1
         self.columns = self.per_cell * (self.width - self.left)
 
@@ -135,6 +135,16 @@ class Figure:
         rows = parsed(self._figure.build().string())[: self.height]
         rows = [fitted(row, self.width) for row in rows]
         rows += blank(self.width, self.height - len(rows))
-        if self._corner:
-            rows[-1] = overlaid(rows[-1], 0, [(self._corner, self._frame)])
+        if self._unit:
+            self._name_unit(rows)
         return [in_ascii(row) for row in rows] if self.ascii_only else rows
+
+    def _name_unit(self, rows: list[Row]) -> None:
+        """Write the vertical axis' unit beside it, as far up as no label stands."""
+        gutter = self.left - 1
+        beside = (
+            y for y in range(self.height - self.bottom) if not plain(rows[y])[:gutter].strip()
+        )
+        # Where every row has a label the corner, below the lowest of them, is left.
+        y = next(beside, self.height - 1)
+        rows[y] = overlaid(rows[y], 0, [(self._unit.rjust(gutter), self._frame)])

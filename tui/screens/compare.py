@@ -8,6 +8,7 @@ from textual import events
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from profiles.spelling import percent
 from tui.comparing import compared
 from tui.screens.base import Page
 from tui.widgets.comparison import ComparisonPlot, ComparisonRows, ReasonRows, ReportRows
@@ -59,7 +60,7 @@ class CompareScreen(Page):
         return "\n".join(texts).rstrip("\n"), ".md"
 
     def opened(self) -> None:
-        share = f"{self.found.threshold:.1%}"
+        share = percent(self.found.threshold, 1)
         words = f"a median that moves by less than {share} is the same"
         # The title needs a third of a narrow line.
         if len(words) > 0.5 * self.size.width:

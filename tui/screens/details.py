@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tui.formats import byte_size, duration, milliseconds, plural, rate, spelled
+from profiles.spelling import percent, spelled
+from tui.formats import byte_size, duration, milliseconds, plural, rate
 from tui.screens.detail_rows import (
     conditions_rows,
     energy_rows,
@@ -82,10 +83,15 @@ def _versus(versus: VersusRecord) -> Iterator[Row | str]:
     if versus.ratio is not None:
         interval = ""
         if versus.low is not None and versus.high is not None:
-            interval = f"95 % interval {versus.low - 1:+z.2%} to {versus.high - 1:+z.2%}"
-        yield _pair("median of an image", f"{versus.ratio - 1:+z.2%}", interval)
-    yield _pair("same within", f"{versus.threshold:.2%}")
+            interval = f"95 % interval {_change(versus.low)} to {_change(versus.high)}"
+        yield _pair("median of an image", _change(versus.ratio), interval)
+    yield _pair("same within", percent(versus.threshold, 2))
     yield from versus.reasons
+
+
+def _change(ratio: float) -> str:
+    """A ratio of medians as a change."""
+    return percent(ratio - 1, 2, signed=True)
 
 
 def _latency(latency: LatencyRecord) -> Iterator[Row]:
@@ -105,7 +111,7 @@ def _latency(latency: LatencyRecord) -> Iterator[Row]:
     yield _pair("mean", milliseconds(latency.mean_ms), deviation)
     yield _pair("least, largest", f"{milliseconds(latency.min_ms)}, {milliseconds(latency.max_ms)}")
     if latency.drift is not None:
-        yield _pair("drift", f"{latency.drift:.0%} carries over", "intervals say too little")
+        yield _pair("drift", f"{percent(latency.drift)} carries over", "intervals say too little")
     yield from outlier_rows(latency)
 
 
@@ -178,6 +184,6 @@ def _accuracy(result: EngineResult) -> Iterator[Row]:
     yield row((f"Accuracy against the FP32 reference, {accuracy.images} images", "heading"))
     yield _pair("cosine, least", f"{accuracy.cosine:.6f}",
                 f"at least {accuracy.tolerance_cosine:g} expected")  # fmt: skip
-    yield _pair("top-1 agreement", f"{accuracy.top1_agreement:.1%}")
+    yield _pair("top-1 agreement", percent(accuracy.top1_agreement, 1))
     yield _pair("error", f"{accuracy.max_error:.3g} largest, {accuracy.mean_error:.3g} mean")
     yield _pair("not finite", f"{accuracy.nan_count:,}")

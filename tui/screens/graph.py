@@ -8,6 +8,7 @@ from textual import work
 from textual.message import Message
 from textual.widget import Widget
 
+from profiles.spelling import percent
 from tui.actions import bindings
 from tui.formats import byte_size
 from tui.pictures.asking import Ability
@@ -131,7 +132,7 @@ class GraphScreen(Page):
                 row(f"What the screen has room for is {byte_size(cost)} to send."),
                 row(),
                 row(("enter", "key:graph.agree"), (" sends it, and goes on without asking.", "")),
-                row(("escape", "key:page.back"), (" goes back. The graph is in ", "muted"),
+                row(("esc", "key:page.back"), (" goes back. The graph is in ", "muted"),
                     (str(self.written), "muted")),
             ])  # fmt: skip
         self.refresh_bindings()
@@ -147,7 +148,7 @@ class GraphScreen(Page):
             self.show_title(row((str(self.written), "muted")))
             return
         last = min(picture.rows, view.top + view.place.height)
-        scale = f"{'whole width' if self.fitted else 'full size'} {picture.scale:.0%}"
+        scale = f"{'whole width' if self.fitted else 'full size'} {percent(picture.scale)}"
         rows = f"rows {view.top + 1}-{last} of {picture.rows}"
         self.show_title(row((f"{scale}  {rows}  {self.ability.protocol}", "muted")))
 

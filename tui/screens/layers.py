@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.timer import Timer
 from textual.widget import Widget
 
+from profiles.spelling import percent
 from tui.actions import bindings
 from tui.formats import clock, milliseconds, plural, shortened
 from tui.screens.base import Page
@@ -75,7 +76,7 @@ class LayerTimeRows(RowsView):
         listed = self.listed
         self.has_cursor = bool(listed)
         if not listed:
-            ends = (("escape", "key:page.back"), (" ends the search", "muted"))
+            ends = (("esc", "key:page.back"), (" ends the search", "muted"))
             self.show_rows([row((f"No layer has '{self.searched}'. ", "muted"), *ends)])
             return
         largest = max(one.share for one in listed) or 1.0
@@ -380,6 +381,6 @@ def _line(one: Ranked, largest: float) -> Line:
         "calls": f"{layer.calls:g}",
         "enqueue": "" if layer.enqueue_ms is None else milliseconds(layer.enqueue_ms),
         "time": milliseconds(layer.ms),
-        "share": (f"{one.share:6.1%} {bar}", "accent"),
-        "sum": (f"{one.cumulative:.1%}", "muted"),
+        "share": (f"{percent(one.share, 1):>7} {bar}", "accent"),
+        "sum": (percent(one.cumulative, 1), "muted"),
     }

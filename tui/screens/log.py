@@ -49,7 +49,7 @@ class LogRows(RowsView):
     def rebuild(self) -> None:
         self.has_cursor = bool(self.lines)
         if not self.lines:
-            self.show_rows([row(("The log is empty. ", "muted"), ("escape", "key:page.back"),
+            self.show_rows([row(("The log is empty. ", "muted"), ("esc", "key:page.back"),
                                  (" goes back", "muted"))])  # fmt: skip
             return
         for line in self.lines[len(self._made) :]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual.widget import Widget
 
+from profiles.spelling import percent
 from tui.actions import bindings
 from tui.formats import byte_size, plural, quantity, shape
 from tui.screens.base import Page
@@ -87,7 +88,7 @@ class LayerRows(RowsView):
         self.nodes = tuple(self._tree())
         self.has_cursor = bool(self.nodes)
         if not self.nodes:
-            ends = (("escape", "key:page.back"), (" ends the search", "muted"))
+            ends = (("esc", "key:page.back"), (" ends the search", "muted"))
             self.show_rows([row((f"No layer has '{self.searched}'. ", "muted"), *ends)])
             return
         macs = max(1, self._facts.macs)
@@ -240,5 +241,5 @@ def _figures(layers: Sequence[LayerFacts], macs: int, largest: int) -> Line:
         "weights": byte_size(weights) if weights else "-",
         "activations": byte_size(layers[-1].activation_bytes),
         "macs": quantity(own) if own else "-",
-        "share": (f"{own / macs:5.1%} {bar}" if own else "", "accent"),
+        "share": (f"{percent(own / macs, 1):>6} {bar}" if own else "", "accent"),
     }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tui.actions import bindings
-from tui.comparing import Compared, Judged, interval, median, percent
+from tui.comparing import Compared, Judged, change, interval, median
 from tui.formats import plural
 from tui.palette import engine_color, engine_glyph
 from tui.rows import Row as PlotRow
@@ -251,7 +251,7 @@ def reason_rows(found: Compared, entry: Judged, width: int) -> list[Row]:
         if several:
             rows.append(row(
                 (f"{letter}  ", letter_tone(letter)), VERDICTS[one.verdict.name],
-                f"  {percent(one.ratio)}", (f" ({interval(one.interval)})", "muted"),
+                f"  {change(one.ratio)}", (f" ({interval(one.interval)})", "muted"),
                 (f"  p50 {median(one.a)} → {median(one.b)} ms, by {one.basis}", "muted"),
             ))  # fmt: skip
         indent = "   " if several else ""
@@ -269,7 +269,7 @@ def pair_line(judged: Judged) -> Line:
         "label": (judged.label, "strong"),
         "a": median(one.a),
         "b": median(one.b),
-        "change": percent(one.ratio),
+        "change": change(one.ratio),
         "interval": (interval(one.interval), "muted"),
         "basis": (one.basis, "muted"),
         "verdict": VERDICTS[one.verdict.name],
@@ -296,12 +296,12 @@ def _several_line(judged: Judged, letters: Sequence[str], cell: Cell) -> Mapping
 
 def _full_cell(one: EntryComparison) -> Piece:
     words, tone = VERDICTS[one.verdict.name]
-    return f"{words} {percent(one.ratio)}", tone
+    return f"{words} {change(one.ratio)}", tone
 
 
 def _short_cell(one: EntryComparison) -> Piece:
     words, tone = VERDICTS[one.verdict.name]
-    return f"{words[0]} {percent(one.ratio)}", tone
+    return f"{words[0]} {change(one.ratio)}", tone
 
 
 def _sign_cell(one: EntryComparison) -> Piece:

@@ -165,7 +165,7 @@ class HistogramPanel(PlotPanel):
         if plot.scale is not None and plot.scale.log:
             parts.append("log scale")
         if plot.scale is not None and plot.above:
-            top = f"{plot.scale.high * plot.scale.factor:g} {plot.scale.unit}"
+            top = f"{plot.scale.high * plot.scale.factor:,g} {plot.scale.unit}"
             parts.append(f"{plural(plot.above, 'sample')} above {top}")
         return plot, ", ".join(parts)
 

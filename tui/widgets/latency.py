@@ -267,7 +267,7 @@ def _notes(plot: Plot, hidden: int, disturbed: bool) -> list[str]:
         if plot.scale.log:
             notes.append("log scale")
         if plot.above:
-            top = f"{plot.scale.high * plot.scale.factor:g} {plot.scale.unit}"
+            top = f"{plot.scale.high * plot.scale.factor:,g} {plot.scale.unit}"
             notes.append(f"{plural(plot.above, 'peak')} above {top}")
         if plot.below:
             notes.append(f"{plural(plot.below, 'dip')} below the axis")

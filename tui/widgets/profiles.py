@@ -210,17 +210,17 @@ class ProfileRows(RowsView):
         width = max(20, self.scrollable_content_region.width)
         if self.items is None:
             return [row(("reading the folder of profiles …   ", "muted"),
-                        ("escape", "key:page.back"), (" goes back", "muted"))]  # fmt: skip
+                        ("esc", "key:page.back"), (" goes back", "muted"))]  # fmt: skip
         if self.problem:
             return [*wrapped(self.problem, width, "warn"), row(
-                ("escape", "key:page.back"), (" goes back; ", "muted"), ("o", "key:bench.open"),
+                ("esc", "key:page.back"), (" goes back; ", "muted"), ("o", "key:bench.open"),
                 (" tries again", "muted"),
             )]  # fmt: skip
         if self.items:
-            return [row(("Nothing saved has that in it. ", "muted"), ("escape", "key:page.back"),
+            return [row(("Nothing saved has that in it. ", "muted"), ("esc", "key:page.back"),
                         (" ends the filter and shows all", "muted"))]  # fmt: skip
         rows = [row(("Nothing saved yet. ", "muted")), row(
-            ("escape", "key:page.back"), (" goes back; there ", "muted"), ("r", "key:bench.run"),
+            ("esc", "key:page.back"), (" goes back; there ", "muted"), ("r", "key:bench.run"),
             (" runs the selected engines and ", "muted"), ("s", "key:bench.save"),
             (" saves what was measured", "muted"),
         )]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from profiles.spelling import percent
 from tui.actions import bindings
 from tui.formats import byte_size, factor, milliseconds, rate
 from tui.palette import engine_glyph
@@ -203,7 +204,7 @@ def _line(entry: LiveEntry, baseline: LiveEntry | None) -> dict[str, Piece | str
         "rate": rate(_images_per_second(entry)),
         "speedup": factor(speed_up(entry, baseline)),
         "cosine": f"{accuracy.cosine:.4f}" if accuracy else "-",
-        "top1": f"{100 * accuracy.top1_agreement:.0f} %" if accuracy else "-",
+        "top1": percent(accuracy.top1_agreement) if accuracy else "-",
         "memory": byte_size(result.peak_host_bytes if result else None),
         "state": state_of(entry),
     }
@@ -234,7 +235,7 @@ def _interval(latency: LatencyRecord | None) -> str:
     if p50 is None or p50.low_ms is None or p50.high_ms is None or not p50.value_ms:
         return "-"
     half = max(p50.high_ms - p50.value_ms, p50.value_ms - p50.low_ms) / p50.value_ms
-    return f"±{half:.1%}" if half < 0.0995 else f"±{half:.0%}"
+    return f"±{percent(half, 1 if half < 0.0995 else 0)}"
 
 
 def _images_per_second(entry: LiveEntry) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from profiles.spelling import percent
 from tui.formats import milliseconds
 from tui.widgets.panel import Piece, Row, row
 
@@ -63,5 +64,5 @@ def bar_cells(values: Sequence[float], cells: int) -> list[int]:
 
 
 def _line(name: str, value: float, share: float | None = None, *bar: Piece) -> Row:
-    shown = "" if share is None else f"{share:7.0%}  "
+    shown = "" if share is None else f"{percent(share):>7}  "
     return row((name.ljust(NAME_WIDTH), "muted"), f"{milliseconds(value):>8}", shown, *bar)

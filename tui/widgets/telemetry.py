@@ -145,7 +145,7 @@ def _figure(name: str, value: str, *, busy: float = 0.0) -> Row:
 
 
 def _with_unit(value: float | None, unit: str, unknown: str) -> str:
-    return unknown if value is None else f"{value:.0f} {unit}"
+    return unknown if value is None else f"{value:,.0f} {unit}"
 
 
 def _throttled(reasons: int | None) -> tuple[Piece, Piece]:
