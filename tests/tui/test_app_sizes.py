@@ -7,6 +7,7 @@ from textual.widgets._toast import Toast
 
 from tests.tui.app_support import EAGER, ORT, ScriptedRun, opened, plan_of, text_of, until
 from tui.screens import layout
+from tui.widgets.panel import RowsView
 
 
 @pytest.mark.parametrize("size", [(200, 60), (120, 40), (110, 36), (100, 30), (80, 24), (60, 15)])
@@ -38,17 +39,46 @@ async def test_at_120x40_nothing_has_to_be_scrolled_or_is_cut_off(scripted: Scri
         assert not any(panel.show_vertical_scrollbar for panel in app.bench.frame.panels)
 
 
-@pytest.mark.parametrize("size", [(40, 10), (59, 40), (120, 14), (1, 1)])
-async def test_too_small_a_terminal_says_so_and_keys_still_work(
-    replayed: None, size: tuple[int, int]
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (
+            (40, 10),
+            ("This terminal has 40x10", "needs 60x15: make it larger", "q leaves"),
+        ),
+        ((59, 40), ("This terminal has 59x40", "q leaves")),
+        ((120, 14), ("This terminal has 120x14", "q leaves")),
+        ((20, 5), ("20x5, needs 60x15", "q leaves")),
+        ((1, 1), ()),
+    ],
+)
+async def test_too_small_a_terminal_says_so_and_takes_no_key_for_what_is_not_seen(
+    replayed: None, size: tuple[int, int], said: tuple[str, ...]
 ) -> None:
     async with opened(size=size) as (app, pilot):
-        if size == (40, 10):
-            assert "infer-tui needs 60x15 cells" in text_of(app)
-            assert "this terminal has\n" not in text_of(app)
-            assert "40x10" in text_of(app)
+        shown = text_of(app)
+        assert all(one in shown for one in said)
+        assert not any(key in shown for key in ("space select", "r run", "p precision"))
+        await pilot.press("r", "n", "i")
+        assert app.screen is app.bench
+        assert not app.controller.running
         await pilot.press("q")
         assert app._exit
+
+
+@pytest.mark.parametrize("key", ["i", "n", "enter"])
+async def test_the_keys_of_a_dialog_are_seen_on_the_smallest_screen(
+    replayed: None, key: str
+) -> None:
+    async with opened(size=(60, 15)) as (app, pilot):
+        await pilot.press(key)
+        dialog = app.screen
+        assert dialog is not app.bench
+        assert "enter accept  esc cancel" in text_of(app)
+        rows = dialog.query_one(".choices", RowsView)
+        await pilot.press("end")
+        assert rows.cursor == len(rows.rows) - 1
+        assert "▸" in text_of(app), "the cursor is in view"
 
 
 async def test_a_resize_in_mid_run_breaks_nothing(scripted: ScriptedRun) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from tui.actions import bindings, find, told
 from tui.widgets.bars import KeyBar
+from tui.widgets.panel import RowsView
 from tui.widgets.tones import ROW_CLASSES
 
 Answer = TypeVar("Answer")
@@ -23,13 +24,16 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     BINDINGS = bindings("dialog")
     COMPONENT_CLASSES = ROW_CLASSES
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-short"), (34, "-tall")]
     title_text = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = self.title_text
-            yield from self.body()
+            for part in self.body():
+                # Rows that can scroll may be fewer than they are.
+                box.set_class(isinstance(part, RowsView) or box.has_class("-listed"), "-listed")
+                yield part
             yield Note(id="problem")
             yield KeyBar()
 

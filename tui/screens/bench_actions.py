@@ -46,6 +46,8 @@ class BenchActions(InferScreen):
         """What works now; the key bar shows nothing else."""
         controller, builds = self.infer.controller, self.infer.builds
         idle = not controller.running and not self.infer.waiting_to_run
+        if self.frame.too_small_now and action not in ("stop", "save"):
+            return False
         match action:
             case "run":
                 return idle

@@ -9,6 +9,7 @@ from textual.geometry import Size
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui.actions import told
 from tui.widgets.bars import PANEL_NAMES, KeyBar, PanelTabs, TitleBar
 from tui.widgets.conversion import ConversionPanel
 from tui.widgets.engines import EnginesPanel
@@ -63,6 +64,8 @@ class PanelLayout(Vertical):
         self.current = 2
         self.zoomed = False
         self.tabbed = False
+        # Whether no panel is shown: then no key may change what can't be seen.
+        self.too_small_now = False
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
@@ -84,16 +87,30 @@ class PanelLayout(Vertical):
     def fit(self, width: int, height: int) -> None:
         """Show what fits in `width` x `height` cells."""
         self.tabbed = self.zoomed or width < WIDE or height < TALL
-        self.too_small.update(
-            f"infer-tui needs {LEAST_WIDTH}x{LEAST_HEIGHT} cells,\nthis terminal has"
-            f" {width}x{height}.\nA run goes on all the same.\n\nq leaves"
-        )
+        self._say_too_small(width, height)
         self.screen.set_class(self.tabbed, "-tabbed")
         self.screen.set_class(height < CRAMPED_HEIGHT, "-cramped")
         self._display()
         if self.screen.focused is None:
             # Too small a screen hides every panel, and what is hidden loses the focus.
             self.call_after_refresh(self.focus_panel, self.current)
+
+    def _say_too_small(self, width: int, height: int) -> None:
+        """Say how large a terminal is needed, in as many words as it has room for."""
+        if self.too_small_now != (too_small := width < LEAST_WIDTH or height < LEAST_HEIGHT):
+            self.too_small_now = too_small
+            self.screen.refresh_bindings()
+        here, least = f"{width}x{height}", f"{LEAST_WIDTH}x{LEAST_HEIGHT}"
+        way_out = told("{app.quit} leaves", getattr(self.app, "keymap_in_use", {}))
+        full = (
+            f"This terminal has {here} cells,",
+            f"infer-tui needs {least}: make it larger.",
+            "A run goes on all the same.",
+            "",
+            way_out,
+        )
+        fits = len(full) <= height - 2 and max(map(len, full)) <= width
+        self.too_small.update("\n".join(full) if fits else f"{here}, needs {least}\n{way_out}")
 
     def make_current(self, number: int) -> None:
         """The panel that has the focus, and under tabs the one that is shown."""
