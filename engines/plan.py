@@ -120,6 +120,11 @@ class Measurement(Record, frozen=True, kw_only=True):
     in_flight: tuple[InFlight, ...] = ()
     cpus: str = ""
 
+    @property
+    def until_known(self) -> bool:
+        """Whether an engine is measured until its median is known, not for so long or so often."""
+        return self.iterations is None and self.seconds is None and not self.interleave
+
     def __post_init__(self) -> None:
         if self.interleave and (self.iterations is not None or self.seconds is not None):
             given = "iterations" if self.iterations is not None else "seconds"

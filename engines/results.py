@@ -12,7 +12,16 @@ from msgspec import Meta
 
 from engines.plan import EngineSpec, OptionValue, Record
 
+# A figure is not known whose 95 % interval reaches beyond twice it, ± 100 %, or below half of it:
+# one as wide is made of a few slow spells, and another run would have others.
+KNOWN_WITHIN = 2.0
+
 Status = Literal["ok", "invalid", "stopped", "failed", "unavailable"]
+
+
+def is_known(value: float, low: float, high: float) -> bool:
+    """Whether the interval `low` to `high` of `value` says more than its order of magnitude."""
+    return value <= KNOWN_WITHIN * low and high <= KNOWN_WITHIN * value
 
 
 class PercentileRecord(Record, frozen=True, kw_only=True):
@@ -55,6 +64,22 @@ class LatencyRecord(Record, frozen=True, kw_only=True):
     def p50_ms(self) -> float | None:
         found = self.percentile(50)
         return found.value_ms if found else None
+
+    @property
+    def median_unknown(self) -> str:
+        """Why nobody knows the median, though there are enough samples for one; else empty."""
+        found = self.percentile(50)
+        if found is None or not found.value_ms:
+            return ""
+        if found.low_ms is not None and found.high_ms is not None:
+            if is_known(found.value_ms, found.low_ms, found.high_ms):
+                return ""
+            why = f"its 95 % interval reaches from {found.low_ms:.4g} to {found.high_ms:.4g} ms"
+        elif self.drift is not None:
+            why = "it drifts so much that there is no interval"
+        else:
+            return ""
+        return f"its median is not known: {why}; measure longer, or on a quieter machine"
 
 
 class AccuracyRecord(Record, frozen=True, kw_only=True):

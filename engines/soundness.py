@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engines.results import ConditionsRecord, EngineResult, WarmUpRecord
+from engines.results import ConditionsRecord, EngineResult, WarmUpRecord, is_known
 from engines.statistics import Reason, Verdict
 from engines.statistics.dependence import Z_95
 
@@ -67,6 +67,15 @@ def _on(device: str, share: float) -> str:
     return f"{PERCENT * share:g} % on {name} (standard deviation)"
 
 
+def ratio_unknown(ratio: float | None, low: float | None, high: float | None) -> list[Reason]:
+    """Why no verdict can rest on a ratio with the interval `low` to `high`; empty where one can."""
+    if ratio is None or low is None or high is None or is_known(ratio, low, high):
+        return []
+    ends = " to ".join(f"{PERCENT * (end - 1):+,.0f} %" for end in (low, high))
+    text = f"the ratio is not known: its 95 % interval reaches from {ends}; measure longer"
+    return [Reason("ratio-unknown", text)]
+
+
 def unfit(result: EngineResult, name: str, *, by_turns: bool = False) -> list[Reason]:
     """Why no verdict can rest on `result`; empty where one can.
 
@@ -80,6 +89,9 @@ def unfit(result: EngineResult, name: str, *, by_turns: bool = False) -> list[Re
     if result.warm_up is not None and not result.warm_up.settled:
         text = f"{unsettled(result.warm_up)}; measure it again on a quieter machine"
         reasons.append(Reason(UNSETTLED, _named(name, text)))
+    # What changes from turn to turn changes both sides of a comparison by turns: the ratio tells.
+    if not by_turns and result.latency is not None and (text := result.latency.median_unknown):
+        reasons.append(Reason("median-unknown", _named(name, text)))
     return [*reasons, *_conditions(result, name, by_turns=by_turns, harmless=False)]
 
 

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.results import EngineResult, VersusRecord
-from engines.soundness import UNSETTLED, beyond, caveats, of_processes, stands, unfit
+from engines.soundness import (
+    UNSETTLED,
+    beyond,
+    caveats,
+    of_processes,
+    ratio_unknown,
+    stands,
+    unfit,
+)
 from engines.statistics import MIN_BLOCKS, Reason, Verdict, compare, judge
 
 Floats = NDArray[np.float64]
@@ -73,7 +81,8 @@ def versus(
     spread = of_processes(result.spec.device)
     verdict, reasons = beyond(spread, verdict, ratio, low, high, reasons)
     sides = ((result, ""), (baseline, f"the baseline {baseline.label}"))
-    doubts = [reason for side, name in sides for reason in unfit(side, name, by_turns=True)]
+    doubts = ratio_unknown(ratio, low, high)
+    doubts += [reason for side, name in sides for reason in unfit(side, name, by_turns=True)]
     known = [reason for side, name in sides for reason in caveats(side, name, by_turns=True)]
     if baseline.spec.batch != result.spec.batch:
         batches = f"{result.spec.batch} against {baseline.spec.batch}"

@@ -12,12 +12,12 @@ from engines.machine import Machine
 from engines.plan import RunPlan
 from engines.results import EngineResult
 from profiles.schema import Profile
-from profiles.spelling import spelled
+from profiles.spelling import NOT_KNOWN, spelled
 
 GIB = 2**30
 DIGEST_SHOWN = 12
 # What stands for a value that is not there, by what that means.
-NOT_KNOWN, NOT_SET, NOT_SAID, BY_DEFAULT = "not known", "not set", "not said", "default"
+NOT_SET, NOT_SAID, BY_DEFAULT = "not set", "not said", "default"
 
 
 class Difference(NamedTuple):

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable
 
 from engines.results import EngineResult, LatencyRecord, PercentileRecord
-from profiles.spelling import percent
+from profiles.spelling import NOT_KNOWN, percent
 from profiles.table import Cell, Colour
 
 SIGNIFICANT = 4
 MOST_DECIMALS = 6
 MIB = 2**20
+MEDIAN_UNKNOWN = "MEDIAN NOT KNOWN"
 MILLISECONDS = MILLI = 1000.0
 
 STATUS_COLOURS: dict[str, Colour] = {
@@ -48,11 +49,11 @@ def milliseconds(results: Iterable[EngineResult], percentile: float) -> list[Cel
 
 
 def with_interval(results: Iterable[EngineResult]) -> list[Cell]:
-    """The column of p50 in milliseconds, with half its 95 % interval in per cent."""
+    """The column of p50 in milliseconds, with half its 95 % interval; or that it is not known."""
     results = list(results)
     cells = milliseconds(results, 50)
     return [
-        Cell(f"{cell.text} {_half_width(percentile_of(result.latency, 50))}".strip(), cell.colour)
+        Cell(f"{cell.text} {_half_width(result.latency)}".strip(), cell.colour)
         for cell, result in zip(cells, results, strict=True)
     ]
 
@@ -120,7 +121,9 @@ def statuses(results: Iterable[EngineResult]) -> list[Cell]:
 
 def _status(result: EngineResult) -> Cell:
     """How it ended; and what disturbed it, which is no failure but must not be overlooked."""
-    verdicts = result.conditions.verdicts if result.conditions else ()
+    verdicts: tuple[str, ...] = result.conditions.verdicts if result.conditions else ()
+    if result.latency and result.latency.median_unknown:
+        verdicts = (MEDIAN_UNKNOWN, *verdicts)
     if result.status != "ok" or not verdicts:
         return Cell(result.status, STATUS_COLOURS[result.status])
     return Cell(f"ok, {' and '.join(verdicts)}", "doubt")
@@ -171,7 +174,11 @@ def _milliseconds(record: PercentileRecord | None, places: int) -> Cell:
     return Cell(number(record.value_ms, places))
 
 
-def _half_width(record: PercentileRecord | None) -> str:
+def _half_width(latency: LatencyRecord | None) -> str:
+    """The wider half of the median's 95 % interval in per cent; empty where there is none."""
+    if latency and latency.median_unknown:
+        return NOT_KNOWN
+    record = percentile_of(latency, 50)
     if record is None or not record.value_ms or record.low_ms is None or record.high_ms is None:
         return ""
     wider = max(record.value_ms - record.low_ms, record.high_ms - record.value_ms)

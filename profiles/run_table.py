@@ -16,7 +16,7 @@ from profiles.run_tables import more_notes, more_tables
 from profiles.schema import Profile
 from profiles.spelling import percent
 from profiles.table import Cell, Column
-from profiles.verdict_words import BASELINE, COLOURS
+from profiles.verdict_words import BASELINE, COLOURS, ratio_interval
 
 GPU_MEMORY = "GPU MiB: what the whole GPU had less of than before the engine was loaded"
 ENERGY = "mJ/image: energy of one image, of the whole GPU or all processors, idle power included"
@@ -108,8 +108,7 @@ def _verdicts(results: Sequence[EngineResult]) -> list[Column]:
     ]
     ratios = [Cell(f"{one.ratio:.3f}" if one and one.ratio else "") for one in records]
     intervals = [
-        Cell(f"{one.low:.3f} to {one.high:.3f}" if one and one.low and one.high else "")
-        for one in records
+        Cell(ratio_interval(one.ratio, one.low, one.high) if one else "") for one in records
     ]
     note = (
         f"verdict: p50 of an image against {baseline}, by turns in random order;"
@@ -146,6 +145,8 @@ def _notes(result: EngineResult) -> list[Note]:
     if result.warm_up and not result.warm_up.settled and not verdict_says:
         why = f"{result.label}: {unsettled(result.warm_up)}"
         notes.append(Note(why, "", "doubt"))
+    if result.latency and (unknown := result.latency.median_unknown):
+        notes.append(Note(f"{result.label}: {unknown}", "", "doubt"))
     if result.latency and result.latency.drift is not None:
         notes.append(Note(f"{result.label}: {figures.drifting(result.latency.drift)}", "", "doubt"))
     if result.stop and result.stop.unmet:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# What stands for a value that nobody knows, and for an interval that hardly bounds one.
+NOT_KNOWN = "not known"
+
 # Words that names in code have in lower case only.
 _SPELLED = {
     "mib": "MiB", "onednn": "oneDNN", "nhwc": "NHWC", "smt": "SMT", "cuda": "CUDA", "gpu": "GPU",

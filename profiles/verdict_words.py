@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from engines.errors import EXIT_INVALID, EXIT_REGRESSION
 from engines.plan import Measurement
-from engines.results import EngineResult
+from engines.results import EngineResult, is_known
 from engines.statistics import Verdict
 from profiles.comparison import EntryComparison
 from profiles.document import Note
 from profiles.schema import Profile
+from profiles.spelling import NOT_KNOWN
 from profiles.table import Cell, Colour
 
 COLOURS: dict[str, Colour] = {"FASTER": "good", "SLOWER": "bad", "SAME": "", "UNCLEAR": "doubt"}
@@ -37,7 +38,14 @@ def ratio(entry: EntryComparison) -> str:
 
 
 def interval(entry: EntryComparison) -> str:
-    return "" if entry.interval is None else "{:.3f} to {:.3f}".format(*entry.interval)
+    return ratio_interval(entry.ratio, entry.judgement.low, entry.judgement.high)
+
+
+def ratio_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """The interval of a ratio for a table; of one that it hardly bounds, that it is not known."""
+    if value is None or low is None or high is None:
+        return ""
+    return f"{low:.3f} to {high:.3f}" if is_known(value, low, high) else NOT_KNOWN
 
 
 def verdict(entry: EntryComparison) -> Cell:

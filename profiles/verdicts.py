@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engines.results import EngineResult, PercentileRecord, VersusRecord
-from engines.soundness import Spread, beyond, stands
+from engines.soundness import Spread, beyond, ratio_unknown, stands
 from engines.statistics import Reason, Verdict, compare, judge
 from profiles.samples import Series
 
@@ -44,7 +44,11 @@ class Judgement:
     def known(
         self, doubts: Sequence[Reason], caveats: Sequence[Reason], threshold: float
     ) -> Judgement:
-        """The same where `doubts` are known, which may void it, and `caveats`, which do not."""
+        """The same where `doubts` are known, which may void it, and `caveats`, which do not.
+
+        That the ratio itself is hardly known is a doubt as well.
+        """
+        doubts = [*ratio_unknown(self.ratio, self.low, self.high), *doubts]
         if stands(self.verdict, self.low, self.high, threshold, doubts):
             return dataclasses.replace(self, reasons=(*self.reasons, *caveats, *doubts))
         return dataclasses.replace(

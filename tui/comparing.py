@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from profiles.spelling import percent
+from engines.results import is_known
+from profiles.spelling import NOT_KNOWN, percent
 from tui.formats import milliseconds
 from tui.widgets.profiles import LETTERS
 
@@ -152,9 +153,13 @@ def change(ratio: float | None) -> str:
     return "-" if ratio is None else percent(ratio - 1, 1, signed=True)
 
 
-def interval(bounds: tuple[float, float] | None) -> str:
-    """The ends of a ratio's interval as changes, -3.3 to -0.9 %: tables have little room."""
-    return f"{change(bounds[0]).removesuffix(' %')} to {change(bounds[1])}" if bounds else "-"
+def interval(one: EntryComparison) -> str:
+    """The interval of a ratio as changes, -3.3 to -0.9 %; of one that it hardly bounds, so."""
+    if one.ratio is None or one.interval is None:
+        return "-"
+    if not is_known(one.ratio, *one.interval):
+        return NOT_KNOWN
+    return "{} to {}".format(change(one.interval[0]).removesuffix(" %"), change(one.interval[1]))
 
 
 def median(result: EngineResult) -> str:

@@ -10,7 +10,14 @@ import pytest
 
 from engines.benchmark import latency_record
 from engines.plan import EngineSpec
-from engines.results import ConditionsRecord, EngineResult, StopRecord, VersusRecord, WarmUpRecord
+from engines.results import (
+    ConditionsRecord,
+    EngineResult,
+    PercentileRecord,
+    StopRecord,
+    VersusRecord,
+    WarmUpRecord,
+)
 from engines.versus import judged_again, not_interleaved, verdicts, versus
 
 THRESHOLD = 0.01
@@ -169,6 +176,32 @@ def test_what_a_reader_must_know_is_said_beside_a_verdict(
 ) -> None:
     found = versus(A, turns(1.0, seed=1), result(**changes), turns(1.5, seed=2), THRESHOLD)
     assert (found.verdict, codes(found)) == ("SLOWER", ["beyond-threshold", code])
+
+
+def test_a_ratio_that_is_hardly_known_supports_no_verdict() -> None:
+    """Every other round of the baseline is 41 times as slow: what its pairs come to is chance."""
+    rng = np.random.default_rng(7)
+    slow = {one: block * (1 + 40 * (one % 2)) for one, block in turns(1.0, seed=1).items()}
+    entry = {one: 3 * block * rng.uniform(0.8, 1.2) for one, block in turns(20.0, seed=2).items()}
+    found = versus(A, slow, result(), entry, THRESHOLD)
+    assert found.low is not None
+    assert found.low > 1.01, "by its interval alone it would be SLOWER"
+    assert found.verdict == "UNCLEAR"
+    assert codes(found)[0] == "ratio-unknown"
+    assert "the ratio is not known: its 95 % interval reaches from +" in found.reasons[0]
+    assert judged_again(found, 0.02, "cpu").verdict == "UNCLEAR"
+
+
+def test_a_median_that_is_not_known_by_itself_may_be_against_another_in_turn() -> None:
+    vague = msgspec.structs.replace(
+        A.latency,
+        percentiles=(
+            PercentileRecord(percentile=50, needs=11, value_ms=1.0, low_ms=0.9, high_ms=13.3),
+        ),
+    )
+    found = versus(A, turns(1.0, seed=1), result(latency=vague), turns(1.1, seed=2), THRESHOLD)
+    assert found.verdict == "SLOWER"
+    assert "median-unknown" not in codes(found)
 
 
 def test_latencies_that_have_no_ratio_are_unclear() -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engines.errors import UsageError
+from engines.errors import EXIT_INVALID, UsageError
 from engines.plan import EngineSpec
 from engines.results import PercentileRecord
 from engines.statistics import Verdict
 from profiles.comparison import compare_profiles
+from profiles.report import to_text
 from tests.profiles.support import ONE, replaced
 
 
@@ -88,3 +89,54 @@ def test_a_difference_is_more_than_that_of_two_runs(
     for wrong in (-0.01, 1.0, float("nan")):
         with pytest.raises(UsageError, match="the spread is"):
             compare_profiles(a, b, spread=wrong)
+
+
+def with_p50(build: Any, value: float, low: float | None, high: float | None, **fields: Any) -> Any:
+    record = PercentileRecord(percentile=50, needs=11, value_ms=value, low_ms=low, high_ms=high)
+    found = replaced(build.profile(value, specs=ONE), "results.0.latency.percentiles.0", record)
+    for name, one in fields.items():
+        found = replaced(found, f"results.0.latency.{name}", one)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "drift", "why"),
+    [
+        (11.0, 158.3, None, "its 95 % interval reaches from 11 to 158.3 ms"),
+        (5.0, 12.5, None, "its 95 % interval reaches from 5 to 12.5 ms"),
+        (None, None, 0.92, "it drifts so much that there is no interval"),
+        (6.0, 23.8, None, ""),
+        (None, None, None, ""),
+    ],
+)
+def test_a_median_that_is_not_known_is_no_figure_to_compare(
+    build: Any, low: float | None, high: float | None, drift: float | None, why: str
+) -> None:
+    a, b = build.profile(2.0, specs=ONE), with_p50(build, 11.93, low, high, drift=drift)
+    raw = build.samples(2.0, n=4000), build.samples(11.93, n=4000, seed=1)
+    (entry,) = compare_profiles(a, b, *raw).entries
+    assert entry.verdict is (Verdict.UNCLEAR if why else Verdict.SLOWER)
+    if why:
+        assert entry.judgement.reasons[0].code == "median-unknown"
+        assert entry.judgement.why.startswith(f"B: its median is not known: {why}; measure longer")
+    text = to_text(b, 200)
+    assert ("not known" in text) is bool(why)
+    assert ("ok, MEDIAN NOT KNOWN" in text) is bool(why)
+    assert "±1227" not in text
+
+
+def test_an_interval_that_hardly_bounds_a_ratio_is_not_printed_as_one(build: Any) -> None:
+    """Saved intervals of 70 % each side make one of the ratio beyond a factor of two."""
+    a, b = (with_p50(build, value, value / 1.7, value * 1.7) for value in (1.0, 9.0))
+    comparison = compare_profiles(a, b)
+    (entry,) = comparison.entries
+    assert entry.interval is not None
+    assert entry.interval[0] > 2, "by itself it would be SLOWER"
+    assert entry.verdict is Verdict.UNCLEAR
+    assert entry.judgement.why == (
+        "the ratio is not known: its 95 % interval reaches from +325 % to +1,806 %; measure longer"
+    )
+    assert comparison.exit_code == EXIT_INVALID
+    table = to_text(comparison, 120)
+    assert "not known" in table
+    assert "4.2" not in table.split("UNCLEAR")[1], "nor are its ends"

@@ -5,18 +5,28 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engines import registry
+from engines.control import Control
 from engines.events import EngineFinished, JobStarted, Progress, RunStarted
-from engines.plan import EngineSpec, RunPlan
-from engines.results import ConditionsRecord, EnergyRecord, EngineResult, LatencyRecord
+from engines.plan import EngineSpec, Measurement, RunPlan
+from engines.results import (
+    ConditionsRecord,
+    EnergyRecord,
+    EngineResult,
+    LatencyRecord,
+    PercentileRecord,
+)
 from profiles.reading import read_profile
 from tests.engines.nvml_stand_in import UUID, StandIn
+from tests.profiles.conftest import Build
 from tui.cli import main
+from tui.commands.run import exit_code
 from tui.live import LiveEntry, LiveRun
 from tui.screens.details import detail_lines
-from tui.widgets.results import explanation, state_of
+from tui.widgets.results import _line, explanation, state_of
 from tui.widgets.telemetry import _throttled
 
 SPEC = EngineSpec(engine="tensorrt", device="cuda", precision="fp16")
@@ -75,6 +85,22 @@ def test_the_gravest_verdict_is_the_badge(verdicts, badge):
     words, tone = explanation(shown)
     assert tone == ("warn" if verdicts else "muted")
     assert all(verdict in words for verdict in verdicts)
+
+
+def test_a_median_that_is_not_known_is_neither_valid_nor_has_a_width():
+    p50 = PercentileRecord(percentile=50, needs=11, value_ms=11.9, low_ms=11.0, high_ms=158.3)
+    latency = msgspec.structs.replace(LATENCY, percentiles=(p50,))
+    shown = entry(latency=latency, conditions=ConditionsRecord(verdicts=("SHARED CPU",)))
+    assert state_of(shown)[0] == "? p50 unknown"
+    words, tone = explanation(shown)
+    assert "its median is not known: its 95 % interval reaches from 11 to 158.3 ms" in words
+    assert "SHARED CPU" in words
+    assert tone == "warn"
+    assert _line(shown, None)["interval"][0] == "not known"
+    for measurement, code in ((Measurement(), 3), (Measurement(iterations=100), 0)):
+        plan = RunPlan(engines=(SPEC,), measurement=measurement)
+        profile = msgspec.structs.replace(Build().profile(1.0), plan=plan, results=(shown.result,))
+        assert exit_code(profile, Control(), gate=False) == code
 
 
 def test_a_failure_is_not_hidden_by_a_verdict():

@@ -67,7 +67,7 @@ def main(arguments: argparse.Namespace) -> int:
         )
         saved, problem = save(profile, recorder, arguments)
     print_report(saved or profile, arguments.format)
-    say_what_does_not_count(profile.results)
+    say_what_does_not_count(profile)
     for trouble in (failure, problem):
         if trouble is not None:
             raise trouble
@@ -160,8 +160,9 @@ def exit_code(profile: Profile, control: Control, *, gate: bool) -> int:
     verdicts = [result.versus.verdict for result in profile.results if result.versus and gate]
     if "invalid" in statuses or "SLOWER" in verdicts:
         return EXIT_REGRESSION
-    disturbed = any(one.conditions and one.conditions.invalid for one in profile.results)
-    unclear = "UNCLEAR" in verdicts or disturbed
+    until_known = profile.plan.measurement.until_known
+    voided = any(_what_voids(one, until_known=until_known) for one in profile.results)
+    unclear = "UNCLEAR" in verdicts or voided
     if "failed" in statuses or "ok" not in statuses or unclear:
         return EXIT_INVALID
     limit_ms = profile.plan.max_latency_ms
@@ -174,11 +175,23 @@ def say_why_cpu(result: EngineResult) -> None:
         narrate(f"{result.label} ran on the CPU: {reason}")
 
 
-def say_what_does_not_count(results: Iterable[EngineResult]) -> None:
+def say_what_does_not_count(profile: Profile) -> None:
     """Why a run ends with exit code 3 though everything was measured."""
-    for result in results:
-        if result.conditions is not None and result.conditions.invalid:
-            narrate(f"{result.label} does not count: {result.conditions.sentences[0]}")
+    until_known = profile.plan.measurement.until_known
+    for result in profile.results:
+        if why := _what_voids(result, until_known=until_known):
+            narrate(f"{result.label} does not count: {why}")
+
+
+def _what_voids(result: EngineResult, *, until_known: bool) -> str:
+    """Why the figures of `result` are none; empty where they count.
+
+    A median that is not known is what was asked for only where it was to be measured
+    `until_known`: who gives a number of iterations may mean very few.
+    """
+    if result.conditions is not None and result.conditions.invalid:
+        return result.conditions.sentences[0]
+    return result.latency.median_unknown if until_known and result.latency else ""
 
 
 def narrate(text: str) -> None:

@@ -20,7 +20,7 @@ from tui.widgets.bars import PanelTabs
 from tui.widgets.engines import EnginesPanel
 from tui.widgets.model import ModelPanel
 from tui.widgets.panel import Piece, Row, RowsView, row
-from tui.widgets.results import STATES
+from tui.widgets.results import STATES, state_of
 from tui.widgets.telemetry import TelemetryPanel
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class BenchScreen(BenchActions):
         for entry in live.entries:
             index = self.infer.selection.index_of(entry.spec)
             if index is not None and not states.get(index, ("", ""))[0].startswith("▶"):
-                states[index] = STATES[entry.state]
+                states[index] = state_of(entry)
         return states
 
     def show_title(self) -> None:

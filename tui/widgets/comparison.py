@@ -251,7 +251,7 @@ def reason_rows(found: Compared, entry: Judged, width: int) -> list[Row]:
         if several:
             rows.append(row(
                 (f"{letter}  ", letter_tone(letter)), VERDICTS[one.verdict.name],
-                f"  {change(one.ratio)}", (f" ({interval(one.interval)})", "muted"),
+                f"  {change(one.ratio)}", (f" ({interval(one)})", "muted"),
                 (f"  p50 {median(one.a)} → {median(one.b)} ms, by {one.basis}", "muted"),
             ))  # fmt: skip
         indent = "   " if several else ""
@@ -270,7 +270,7 @@ def pair_line(judged: Judged) -> Line:
         "a": median(one.a),
         "b": median(one.b),
         "change": change(one.ratio),
-        "interval": (interval(one.interval), "muted"),
+        "interval": (interval(one), "muted"),
         "basis": (one.basis, "muted"),
         "verdict": VERDICTS[one.verdict.name],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from profiles.spelling import percent
+from profiles.spelling import NOT_KNOWN, percent
 from tui.actions import bindings
 from tui.formats import byte_size, factor, milliseconds, rate
 from tui.palette import engine_glyph
@@ -62,6 +62,7 @@ BADGES: dict[Condition, Piece] = {
     "SHARED CPU": ("! shared CPU", "warn"),
     "POWER-CAPPED": ("! power cap", "warn"),
 }
+MEDIAN_UNKNOWN: Piece = ("? p50 unknown", "warn")
 VERDICTS: dict[str, Piece] = {
     "FASTER": ("▲ FASTER", "good"),
     "SLOWER": ("▼ SLOWER", "bad"),
@@ -212,7 +213,10 @@ def _line(entry: LiveEntry, baseline: LiveEntry | None) -> dict[str, Piece | str
 
 def state_of(entry: LiveEntry) -> Piece:
     """How an entry is or ended, or what disturbed it."""
-    found = entry.result.conditions if entry.result else None
+    result = entry.result
+    if entry.state == "done" and result and result.latency and result.latency.median_unknown:
+        return MEDIAN_UNKNOWN
+    found = result.conditions if result else None
     if entry.state == "done" and found is not None:
         for verdict, badge in BADGES.items():
             if verdict in found.verdicts:
@@ -231,6 +235,8 @@ def _percentile(entry: LiveEntry, percentile: float) -> str:
 
 
 def _interval(latency: LatencyRecord | None) -> str:
+    if latency is not None and latency.median_unknown:
+        return NOT_KNOWN
     p50 = latency.percentile(50) if latency else None
     if p50 is None or p50.low_ms is None or p50.high_ms is None or not p50.value_ms:
         return "-"
@@ -262,8 +268,11 @@ def explanation(entry: LiveEntry) -> Piece:
     if result.status in ("failed", "unavailable", "invalid"):
         reason = f"{entry.label}: {result.reason}"
         return f"{reason}; {result.hint}" if result.hint else reason, "warn"
-    if result.conditions is not None and result.conditions.verdicts:
-        return f"{entry.label}: {'; '.join(result.conditions.sentences)}", "warn"
+    disturbed = list(result.conditions.sentences) if result.conditions is not None else []
+    if result.latency is not None and result.latency.median_unknown:
+        disturbed.insert(0, result.latency.median_unknown)
+    if disturbed:
+        return f"{entry.label}: {'; '.join(disturbed)}", "warn"
     if result.versus is not None and result.versus.verdict == "UNCLEAR":
         why = result.versus.reasons[0].partition(": ")[2] if result.versus.reasons else ""
         return f"{entry.label}: no verdict: {why}", "warn"
