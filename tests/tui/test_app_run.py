@@ -177,6 +177,29 @@ async def test_a_file_that_exists_is_overwritten_at_the_second_enter(
         assert read_profile(target)
 
 
+async def test_a_name_alone_is_a_profile_among_the_others(
+    scripted: ScriptedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scripted.wait = False
+    async with opened(plan_of(ORT)) as (app, pilot):
+        await pilot.press("r")
+        await until(pilot, lambda: app.controller.live and app.controller.live.ending)
+        for name, where in (
+            ("quiet", Store().folder / "quiet.toml"),
+            ("./b.toml", tmp_path / "b.toml"),
+        ):
+            await pilot.press("s")
+            await until(pilot, lambda: isinstance(app.screen, PathDialog))
+            app.screen.query_one(Field).value = name
+            await pilot.press("enter")
+            await until(pilot, lambda: app.screen is app.bench)
+            assert read_profile(where)
+            (toast,) = (one for one in app._notifications if Path(one.message).name == where.name)
+            assert toast.message == str(where), "where it is, whatever was typed"
+    assert not (tmp_path / "quiet").exists()
+
+
 async def test_quitting_in_mid_run_asks_and_the_second_q_leaves(scripted: ScriptedRun) -> None:
     async with opened(plan_of(ORT)) as (app, pilot):
         await pilot.press("r")

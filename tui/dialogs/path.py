@@ -54,7 +54,7 @@ class PathDialog(Dialog[str]):
         if not text:
             self.show_problem("Type the path of a file.")
             return
-        path = Path(text).expanduser()
+        path = self._meant(text)
         if path.exists() and path != self._overwrite:
             self._overwrite = path
             words = "This file exists. Press {dialog.accept} again to overwrite it."
@@ -63,6 +63,18 @@ class PathDialog(Dialog[str]):
         self._busy = True
         self.show_problem("Writing …")
         self._write_in_thread(path)
+
+    def _meant(self, text: str) -> Path:
+        """The path that `text` names: a name alone is beside the proposed file, and of its kind.
+
+        Nobody would look for it in the folder that the app happened to be started from.
+        """
+        path = Path(text).expanduser()
+        if path.name == text:
+            path = self._proposed.with_name(text)
+        return (
+            path.absolute() if path.suffix else path.absolute().with_suffix(self._proposed.suffix)
+        )
 
     @work(thread=True, exit_on_error=False)
     def _write_in_thread(self, path: Path) -> None:
