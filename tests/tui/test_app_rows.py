@@ -10,7 +10,7 @@ from textual.geometry import Region
 from tests.tui.app_support import opened, text_of
 from tui.formats import byte_size, clock, duration, factor, quantity, rate, shortened
 from tui.screens.base import InferScreen
-from tui.widgets.panel import RowsView, in_ascii, row, row_width, spread
+from tui.widgets.panel import RowsView, hanging, in_ascii, row, row_width, spread
 from tui.widgets.table import Column, lay_out
 from tui.widgets.tones import ENTRY, TONES
 
@@ -144,3 +144,24 @@ def test_figures_are_short_and_carry_their_unit() -> None:
     assert [factor(r) for r in (1.0, 12.34, 123.4)] == ["1.00x", "12.3x", "123x"]
     assert cell_len(shortened("a path that is long", 8)) == 8
     assert shortened("/a/long/path.toml", 10, keep_end=True) == "…path.toml"
+
+
+def test_a_note_beside_its_name_and_value_goes_on_below_itself() -> None:
+    def shown(width: int) -> list[str]:
+        pieces = (
+            ("warm-up".ljust(10), "muted"),
+            ("20 in 11 s", ""),
+            ("  it did not settle", "muted"),
+        )
+        rows = hanging(pieces, width)
+        assert all(row_width(one) <= width for one in rows)
+        return ["".join(text for text, _ in one) for one in rows]
+
+    assert shown(60) == ["warm-up   20 in 11 s  it did not settle"]
+    assert shown(32) == [
+        "warm-up   20 in 11 s",
+        "          it did not settle",
+    ]
+    longer = (("name ", "muted"), ("word " * 12, ""))
+    assert [row_width(one) for one in hanging(longer, 40)] == [39, 29]
+    assert hanging((), 40) == [()]

@@ -8,11 +8,11 @@ from textual.widget import Widget
 
 from tui.actions import bindings
 from tui.dialogs.base import Dialog
-from tui.widgets.panel import Row, RowsView, wrapped
+from tui.widgets.panel import Row, RowsView, hanging, wrapped
 
 
 class TextRows(RowsView):
-    """Rows that are given, with paragraphs wrapped to the width there is."""
+    """Rows that are given, with paragraphs and long notes wrapped to the width there is."""
 
     def __init__(self, lines: Sequence[Row | str]) -> None:
         super().__init__(classes="text")
@@ -23,8 +23,9 @@ class TextRows(RowsView):
 
     def rebuild(self) -> None:
         rows: list[Row] = []
+        width = self.inner_width or 60
         for line in self._lines:
-            rows += wrapped(line, self.inner_width or 60) if isinstance(line, str) else [line]
+            rows += wrapped(line, width) if isinstance(line, str) else hanging(line, width)
         self.show_rows(rows)
 
 

@@ -125,7 +125,8 @@ def _no_interval(percentile: float, n: int) -> str:
 
 def _times(result: EngineResult) -> Iterator[Row]:
     yield row(("Time and memory", "heading"))
-    yield _pair("throughput", f"{rate(result.throughput)} images/s", "one request in flight")
+    if result.throughput is not None:
+        yield _pair("throughput", f"{rate(result.throughput)} images/s", "one request in flight")
     for name, value in (
         ("export", result.export_ms),
         ("build", result.build_ms),
