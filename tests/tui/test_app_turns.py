@@ -8,9 +8,11 @@ import pytest
 from engines import interleaving
 from engines.errors import InferTuiError
 from engines.plan import Measurement
+from engines.registry import Option
 from profiles.reading import read_profile
 from profiles.store import Store
 from tests.tui.app_support import ORT, QUICK, opened, plan_of, text_of, until
+from tui.dialogs.form import FormRows, _takes_letters
 from tui.dialogs.measurement import BY_TURNS, MeasurementDialog, measurement_of, values_of
 from tui.dialogs.message import MessageDialog
 from tui.dialogs.path import PathDialog
@@ -132,6 +134,17 @@ def test_what_can_not_be_meant_is_said(name: str, value: str, said: str) -> None
     with pytest.raises(InferTuiError) as caught:
         measurement_of({**values_of(Measurement()), name: value}, Measurement())
     assert said in str(caught.value)
+
+
+async def test_letters_move_on_where_a_text_can_have_none(replayed: None) -> None:
+    async with opened() as (app, pilot):
+        await pilot.press("i", *"jjjj", "backspace", *"j3j", "l", *"jj8")
+        assert (form := app.screen.query_one(FormRows)).cursor == 8
+        given = [form.values[name] for name in ("block seconds", "same within %", "in flight",
+                                                "pinned to")]  # fmt: skip
+        assert given == ["0.2", "13", "", "8"]
+    assert _takes_letters(Option("note", "a text", ""))
+    assert not _takes_letters(Option("parts", "numbers", "", pattern=r"[\d,-]*"))
 
 
 async def test_a_problem_keeps_the_dialog_and_its_keys_on_a_small_screen(replayed: None) -> None:

@@ -106,7 +106,8 @@ class FormRows(RowsView):
         value, character = self.values[self.current.name], event.character
         if not character:
             return
-        if self.current.kind == "text" and event.is_printable:
+        typed = event.is_printable and (_takes_letters(self.current) or not character.isalpha())
+        if self.current.kind == "text" and typed:
             self._take(f"{value}{character}"[:LONGEST_TEXT])
             event.stop()
         elif self.current.kind == "int" and character.isdecimal():
@@ -117,6 +118,11 @@ class FormRows(RowsView):
         self.values[self.current.name] = value
         self.rebuild()
         self.post_message(self.Changed(self.current.name))
+
+
+def _takes_letters(option: Option) -> bool:
+    """Whether a letter may be part of its text; otherwise letters stay keys, such as j and k."""
+    return not option.pattern or any(map(str.isalpha, option.pattern.replace(r"\d", "")))
 
 
 def _words(value: OptionValue) -> str:
