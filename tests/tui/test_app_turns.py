@@ -139,7 +139,8 @@ def test_what_can_not_be_meant_is_said(name: str, value: str, said: str) -> None
 async def test_letters_move_on_where_a_text_can_have_none(replayed: None) -> None:
     async with opened() as (app, pilot):
         await pilot.press("i", *"jjjj", "backspace", *"j3j", "l", *"jj8")
-        assert (form := app.screen.query_one(FormRows)).cursor == 8
+        form = app.screen.query_one(FormRows)
+        assert form.cursor == 8
         given = [form.values[name] for name in ("block seconds", "same within %", "in flight",
                                                 "pinned to")]  # fmt: skip
         assert given == ["0.2", "13", "", "8"]

@@ -18,6 +18,7 @@ from engines.results import (
     EngineResult,
     LatencyRecord,
     PercentileRecord,
+    ThroughputRecord,
 )
 from profiles.reading import read_profile
 from tests.engines.nvml_stand_in import UUID, StandIn
@@ -194,3 +195,23 @@ def test_energy_that_can_not_be_had_is_said(plan, monkeypatch, tmp_path, capsys)
     assert main(["run", str(plan(energy="true")), "--no-save"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "energy: not measurable: this machine shows no counter" in out
+
+
+def test_long_names_of_facts_keep_off_their_values():
+    text = details(facts={"graph_optimization_level": "all", "spinning": True})
+    assert "\ngraph optimization level  all\n" in text
+    assert "\nspinning                  yes" in text
+
+
+def test_percentiles_of_few_requests_are_left_out_of_throughput():
+    passes = (
+        ThroughputRecord(in_flight=2, n=76, seconds=2.0, per_second=38.8, p50_ms=52.26),
+        ThroughputRecord(in_flight=4, n=3, seconds=2.0, per_second=1.5),
+        ThroughputRecord(
+            in_flight=8, n=900, seconds=2.0, per_second=450.0, p50_ms=17.0, p99_ms=21.5
+        ),
+    )
+    text = details(throughputs=passes)
+    assert "38.8 images/s  p50 52.26 ms of 76 in 2.0 s" in text
+    assert "1.5 images/s  3 in 2.0 s" in text
+    assert "450 images/s  p50 17.00, p99 21.50 ms of 900 in 2.0 s" in text

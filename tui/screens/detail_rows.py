@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 NAME_WIDTH = 22
 
 
-def pair(name: str, value: str, note: str = "") -> Row:
-    return row((name.ljust(NAME_WIDTH), "muted"), value, (f"  {note}" if note else "", "muted"))
+def pair(name: str, value: str, note: str = "", *, width: int = NAME_WIDTH) -> Row:
+    """A name in `width` cells, what it has, and what to make of that."""
+    return row(
+        (f"{name.ljust(width - 2)}  ", "muted"), value, (f"  {note}" if note else "", "muted")
+    )
 
 
 def outlier_rows(latency: LatencyRecord) -> Iterator[Row]:
@@ -35,9 +38,7 @@ def conditions_rows(found: ConditionsRecord) -> Iterator[Row | str]:
     if not found.verdicts and not found.problem:
         yield pair("verdict", "clean")
     if found.processor_wait_share is not None:
-        yield pair(
-            "waited for a processor", f"{100 * found.processor_wait_share:.1f} % of the time"
-        )
+        yield pair("waited for processor", f"{100 * found.processor_wait_share:.1f} % of the time")
     if found.problem:
         yield f"Nothing could be read of its GPU: {found.problem}"
     if not found.readings:

@@ -60,7 +60,9 @@ def pairs(title: str, table: Mapping[str, object]) -> list[Row | str]:
     """A heading and a row for each name and value; nothing where there are none."""
     if not table:
         return []
-    found = [_pair(spelled(name), _value(value)) for name, value in table.items()]
+    # Names that nobody here chose, such as "graph optimization level", keep off their values.
+    width = max(NAME_WIDTH, *(len(spelled(name)) + 2 for name in table))
+    found = [_pair(spelled(name), _value(value), width=width) for name, value in table.items()]
     return ["", row((title, "heading")), *found]
 
 
@@ -174,8 +176,11 @@ def _throughput(result: EngineResult) -> Iterator[Row]:
         if one.per_second is None:
             yield _pair(name, "-", one.reason)
             continue
-        p50, p99 = (milliseconds(value) for value in (one.p50_ms, one.p99_ms))
-        latency = f"p50 {p50}, p99 {p99} ms of {one.n:,} in {duration(one.seconds)}"
+        known = [f"{percentile} {milliseconds(value)}"
+                 for percentile, value in (("p50", one.p50_ms), ("p99", one.p99_ms))
+                 if value is not None]  # fmt: skip
+        latency = f"{', '.join(known)} ms of " if known else ""
+        latency += f"{one.n:,} in {duration(one.seconds)}"
         yield _pair(name, f"{rate(one.per_second)} images/s", latency)
 
 
