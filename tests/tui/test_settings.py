@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from engines import configuration, environments, paths
-from engines.errors import FileError
+from engines.errors import FileError, UsageError
 from tests.tui.test_command_line import infer_tui
 from tui import actions, settings
 from tui.cli import parser
-from tui.commands.app import theme_of_terminal, with_arguments
+from tui.commands.app import check_theme, theme_of_terminal, with_arguments
 
 
 def write(text: str) -> Path:
@@ -130,3 +130,15 @@ def test_a_terminal_of_sixteen_colours_is_drawn_in_its_own(
     environment: dict[str, str], remembered: str, theme: str | None
 ) -> None:
     assert theme_of_terminal(environment, remembered) == theme
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("infer-ligth", "did you mean 'infer-light'?"), ("#", "expected one of infer-")],
+)
+def test_a_theme_that_there_is_not_is_named_with_the_nearest(name: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"unknown theme '{name}'") as caught:
+        check_theme(name)
+    assert hint in caught.value.hint
+    for known in ("infer-light", "nord", "ansi-dark"):
+        check_theme(known)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engines import paths
-from engines.errors import UsageError
+from engines.errors import UsageError, nearest
 from tui.memory import Memory
 from tui.pace import LOCAL, SLOW, SSH, Line
 from tui.settings import SWITCHES, Settings, load
@@ -32,6 +32,8 @@ def main(arguments: argparse.Namespace) -> int:
     memory = Memory() if arguments.fresh else Memory.read()
     theme = arguments.theme or theme_of_terminal(os.environ, memory.remembered.theme)
     prepare_environment(os.environ, theme)
+    if arguments.theme:
+        check_theme(arguments.theme)
     redirect_native_output(paths.ready(paths.state_folder() / "logs") / "app.log")
 
     from tui.app import InferTuiApp
@@ -113,6 +115,17 @@ def prepare_environment(environment: MutableMapping[str, str], theme: str | None
         environment["TEXTUAL_THEME"] = OWN_COLOURS
     elif theme:
         environment["TEXTUAL_THEME"] = theme
+
+
+def check_theme(name: str) -> None:
+    """Raise UsageError where there is no theme of that `name`. Imports Textual's themes."""
+    from textual.theme import BUILTIN_THEMES
+
+    from tui.themes import THEMES
+
+    known = [*(theme.name for theme in THEMES), *BUILTIN_THEMES]
+    if name not in known:
+        raise UsageError(f"unknown theme '{name}'", hint=nearest(name, known))
 
 
 def redirect_native_output(log: Path) -> None:
