@@ -100,7 +100,7 @@ async def test_plus_and_minus_step_through_the_last_seconds(scripted: ScriptedRu
         for _ in range(4):
             await pilot.press("plus")
             titles.append(slot.border_title)
-            axes.append(text(latency).splitlines()[-1].split()[1])
+            axes.append(text(latency).splitlines()[-1].split()[0])
         assert titles == [f"4 Latency, last {one} s" for one in (60, 10, 2, 2)]
         assert axes == ["-30", "-10", "-2.0", "-2.0"]
         await pilot.press("minus", "left")
