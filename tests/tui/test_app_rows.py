@@ -8,9 +8,10 @@ from textual.app import ComposeResult
 from textual.geometry import Region
 
 from tests.tui.app_support import opened, text_of
+from tui.dialogs.message import hanging
 from tui.formats import byte_size, clock, duration, factor, quantity, rate, shortened
 from tui.screens.base import InferScreen
-from tui.widgets.panel import RowsView, hanging, in_ascii, row, row_width, spread
+from tui.widgets.panel import RowsView, in_ascii, row, row_width, spread
 from tui.widgets.table import Column, lay_out
 from tui.widgets.tones import ENTRY, TONES
 

@@ -8,7 +8,10 @@ from textual.widget import Widget
 
 from tui.actions import bindings
 from tui.dialogs.base import Dialog
-from tui.widgets.panel import Row, RowsView, hanging, wrapped
+from tui.widgets.panel import Row, RowsView, row_width, wrapped
+
+# A text goes on below itself where it has so much room beside what stands before it.
+LEAST_ROOM = 20
 
 
 class TextRows(RowsView):
@@ -44,3 +47,23 @@ class MessageDialog(Dialog[bool]):
 
     def action_accept(self) -> None:
         self.dismiss(True)
+
+
+def hanging(pieces: Row, width: int) -> list[Row]:
+    """`pieces` in rows of `width` cells: the last text goes on below itself, or below the second.
+
+    As in a list of names with their values and notes, where a note may be a sentence.
+    """
+    pieces = tuple(piece for piece in pieces if piece[0])
+    if row_width(pieces) <= width or not pieces:
+        return [pieces]
+    *head, (text, tone) = pieces
+    column = row_width(tuple(head)) + len(text) - len(text.lstrip())
+    beside = not head or width - column >= LEAST_ROOM
+    if not beside:
+        column = row_width(tuple(head[:1]))
+    lines = [((" " * column, ""), *line) for line in wrapped(text.strip(), width - column, tone)]
+    if not beside:
+        return [*hanging(tuple(head), width), *lines]
+    gap = " " * (column - row_width(tuple(head)))
+    return [(*head, (gap, ""), *lines[0][1:]), *lines[1:]]

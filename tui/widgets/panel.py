@@ -91,30 +91,6 @@ def wrapped(text: str, width: int, tone: str = "") -> list[Row]:
     return [((line, tone),) for line in lines]
 
 
-# A text goes on below itself where it has so much room beside what stands before it.
-LEAST_ROOM = 20
-
-
-def hanging(pieces: Row, width: int) -> list[Row]:
-    """`pieces` in rows of `width` cells: the last text goes on below itself, or below the second.
-
-    As in a list of names with their values and notes, where a note may be a sentence.
-    """
-    pieces = tuple(piece for piece in pieces if piece[0])
-    if row_width(pieces) <= width or not pieces:
-        return [pieces]
-    *head, (text, tone) = pieces
-    column = row_width(tuple(head)) + len(text) - len(text.lstrip())
-    beside = not head or width - column >= LEAST_ROOM
-    if not beside:
-        column = row_width(tuple(head[:1]))
-    lines = [((" " * column, ""), *line) for line in wrapped(text.strip(), width - column, tone)]
-    if not beside:
-        return [*hanging(tuple(head), width), *lines]
-    gap = " " * (column - row_width(tuple(head)))
-    return [(*head, (gap, ""), *lines[0][1:]), *lines[1:]]
-
-
 # What stands for each sign where the terminal has plain ASCII only; one cell for one cell.
 _IN_ASCII = str.maketrans(
     dict(zip("▸◂…✓✗▶●■▲◆▼★◉▣·×→←↑↓±–█▏│─µ", "><~+x>*#^*v***.x><^v+-#||-u", strict=True))
