@@ -271,6 +271,11 @@ def test_dialogs(snap_compare, key) -> None:
     assert snap_compare(FrozenApp(), terminal_size=Small, run_before=showing([], key))
 
 
+def test_a_dialog_on_the_smallest_screen(snap_compare) -> None:
+    prepare = showing([], "n", "end")
+    assert snap_compare(FrozenApp(), terminal_size=(60, 15), run_before=prepare)
+
+
 def test_details(snap_compare) -> None:
     prepare = showing(COMPLETE, "6", "enter")
     assert snap_compare(FrozenApp(), terminal_size=Wide, run_before=prepare)
