@@ -261,7 +261,7 @@ def _note_drift(
         notes.append(
             Reason(
                 "drift",
-                f"{what} drifts: {carried:.0%} of a block's deviation passes on to the next, "
+                f"{what} drifts: {100 * carried:.0f} % of a block's deviation passes on to the next, "
                 f"which makes its part of the interval {widening:.1f} times as wide",
             )
         )
