@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -23,32 +24,69 @@ DECIDE_EVERY_S = 0.5
 
 Phase = Literal["warm-up", "measuring"]
 
+# Samples are kept in chunks of 256 kB, of which the system gives only what is written to.
+CHUNK = 32_768
+# In the numbers of a block: what was not counted.
+_UNKNOWN = -1
+
+
+class Kept:
+    """Samples one after the other, 8 bytes each: every block of them is a view of a chunk.
+
+    So whoever keeps the blocks as well, such as a recorder of the run, keeps no second copy.
+    """
+
+    def __init__(self) -> None:
+        self._full: list[NDArray[np.float64]] = []
+        self._chunk, self._filled = np.empty(0), 0
+
+    def add(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take in a block; returns it as it is kept, read-only."""
+        if self._filled + len(block) > len(self._chunk):
+            # The block is to lie in one piece: what is left of the chunk stays free.
+            self._full.append(self._chunk[: self._filled])
+            self._chunk, self._filled = np.empty(max(CHUNK, len(block))), 0
+        kept = self._chunk[self._filled : self._filled + len(block)]
+        kept[:] = block
+        kept.flags.writeable = False
+        self._filled += len(block)
+        return kept
+
+    def all(self) -> NDArray[np.float64]:
+        """Every sample in order: a copy, which the caller should not keep."""
+        return np.concatenate([*self._full, self._chunk[: self._filled]])
+
 
 @dataclass(slots=True)
 class Taken:
     """The samples of one phase so far, and the wall time they took in seconds.
 
     `rounds` counts those of each round, in order, where the engine takes turns with others; the
-    turns of the others are not in `seconds`. `times` says of each block when it was taken and what
-    disturbed its process; `timeline` is the worker's, and `asleep_ns` how long the machine was
-    suspended in between.
+    turns of the others are not in `seconds`. `timeline` is the worker's, and `asleep_ns` how long
+    the machine was suspended in between.
     """
 
-    blocks: list[NDArray[np.float64]] = field(default_factory=list)
     n: int = 0
     seconds: float = 0.0
-    times: list[Block] = field(default_factory=list)
     timeline: Timeline | None = None
     asleep_ns: int = 0
     rounds: dict[int, int] = field(default_factory=dict)
+    _kept: Kept = field(default_factory=Kept)
+    # The numbers of each `Block`: ten a second come, and a run may take hours.
+    _times: array[int] = field(default_factory=lambda: array("q"))
 
-    def add(self, block: NDArray[np.float64], seconds: float, in_round: int | None = None) -> None:
-        """Take in a block; `seconds` is what they all have taken by its end."""
-        self.blocks.append(block)
+    def add(
+        self, block: NDArray[np.float64], seconds: float, in_round: int | None = None
+    ) -> NDArray[np.float64]:
+        """Take in a block; `seconds` is what they all have taken by its end.
+
+        Returns the block as it is kept: a view that nobody can write to.
+        """
         self.n += len(block)
         self.seconds = seconds
         if in_round is not None:
             self.rounds[in_round] = self.rounds.get(in_round, 0) + len(block)
+        return self._kept.add(block)
 
     def note(self, block: NDArray[np.float64], message: Message) -> None:
         """Tie a block that has just come to the driver's clock."""
@@ -57,13 +95,22 @@ class Taken:
             end_ns = start_ns + round(float(block.sum()) * 1e6)
             disturbed = message.get("preempted", 0), message.get("page_faults", 0)
             waited_ns = message.get("waited_ns")
-            self.times.append(Block(start_ns, end_ns, len(block), *disturbed, waited_ns))
+            waited_ns = _UNKNOWN if waited_ns is None else waited_ns
+            self._times.extend((start_ns, end_ns, len(block), *disturbed, waited_ns))
+
+    @property
+    def times(self) -> list[Block]:
+        """When each block was taken and what disturbed its process."""
+        return [
+            Block(start_ns, end_ns, n, preempted, faults, None if waited == _UNKNOWN else waited)
+            for start_ns, end_ns, n, preempted, faults, waited in np.array(self._times, np.int64)
+            .reshape(-1, 6)
+            .tolist()
+        ]
 
     def all(self) -> NDArray[np.float64]:
-        """Every latency in milliseconds, in order; the blocks become one on the way."""
-        if len(self.blocks) != 1:
-            self.blocks = [np.concatenate(self.blocks) if self.blocks else np.empty(0)]
-        return self.blocks[0]
+        """Every latency in milliseconds, in order: a copy, which the caller should not keep."""
+        return self._kept.all()
 
     def by_round(self) -> dict[int, NDArray[np.float64]]:
         """The latencies of each round; empty where the engine took no turns."""
@@ -133,8 +180,10 @@ def sample(
         so_far = taken[part]
         began_s, before_s = began.setdefault(part, (start_s, so_far.seconds))
         seconds = before_s + start_s + float(block.sum()) / 1000.0 - began_s
-        so_far.add(block, seconds, in_round)
-        so_far.note(block, message)
+        block = so_far.add(block, seconds, in_round)
+        if part == phase:
+            # Nobody asks what disturbed a re-warm.
+            so_far.note(block, message)
         yield Samples(job, entry, part, start_s, block, in_round, message["preempted"])
         if ended is not None and not told and time.monotonic() >= decide_at:
             decide_at = time.monotonic() + DECIDE_EVERY_S

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from array import array
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import msgspec
 import numpy as np
@@ -34,7 +35,6 @@ from profiles.validation import LARGEST_WHOLE
 if TYPE_CHECKING:
     from engines.model import ModelFacts
 
-FIRST_CAPACITY = 1024
 MILLISECONDS = 1000.0
 
 
@@ -62,8 +62,13 @@ class Recorder:
         """The plan being run, None before the run has started."""
         return self._plan
 
+    @property
+    def measured(self) -> bool:
+        """Whether any samples have come."""
+        return bool(self._series)
+
     def apply(self, event: Event) -> None:
-        """Take in one event; a block of samples costs one copy of it."""
+        """Take in one event. Samples that nobody can write to are kept as they come, uncopied."""
         match event:
             case Samples(entry=entry, phase=phase):
                 series = self._series.get((entry, phase))
@@ -87,7 +92,7 @@ class Recorder:
                 self._finished = event
 
     def samples(self) -> dict[tuple[int, Phase], Series]:
-        """What was measured so far, read-only and without a copy; later events do not change it."""
+        """What was measured so far, as a read-only copy; later events do not change it."""
         return {key: series.view() for key, series in sorted(self._series.items())}
 
     def profile(
@@ -174,15 +179,15 @@ class Recorder:
 
 
 class _GrowingSeries:
-    """Arrays that grow to twice their size when full, so that appending is cheap on average."""
+    """Blocks of samples in the order they came; those that lie side by side are one piece."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._latencies = np.empty(FIRST_CAPACITY, np.float64)
-        self._block_first: list[int] = []
-        self._block_start: list[float] = []
-        self._preempted: list[int] = []
-        self._block_round: list[int] = []
+        self._pieces: list[NDArray[np.float64]] = []
+        self._block_first = array("q")
+        self._block_start = array("d")
+        self._preempted = array("q")
+        self._block_round = array("q")
 
     def append(
         self,
@@ -191,21 +196,25 @@ class _GrowingSeries:
         in_round: int | None,
         preempted: int,
     ) -> None:
-        end = self.count + len(latencies_ms)
-        if end > len(self._latencies):
-            larger = np.empty(max(end, 2 * len(self._latencies)), np.float64)
-            larger[: self.count] = self._latencies[: self.count]
-            self._latencies = larger
-        self._latencies[self.count : end] = latencies_ms
+        self._keep(latencies_ms)
         self._block_first.append(self.count)
         self._block_start.append(start_s)
         self._preempted.append(preempted)
         self._block_round.append(BEFORE_ROUNDS if in_round is None else in_round)
-        self.count = end
+        self.count += len(latencies_ms)
+
+    def _keep(self, block: NDArray[np.float64]) -> None:
+        if block.flags.writeable or not _plain_array(block):
+            block = np.array(block, np.float64)
+        joined = _joined(self._pieces[-1], block) if self._pieces else None
+        if joined is None:
+            self._pieces.append(block)
+        else:
+            # An object a block would take more than the few samples of a slow engine do.
+            self._pieces[-1] = joined
 
     def view(self) -> Series:
-        # Samples are only ever added behind the view's end, so it stays what it is.
-        latencies = self._latencies[: self.count]
+        latencies = np.concatenate([np.empty(0), *self._pieces])
         latencies.flags.writeable = False
         rounds = np.array(self._block_round, np.int64)
         return Series(
@@ -215,6 +224,31 @@ class _GrowingSeries:
             rounds if (rounds != BEFORE_ROUNDS).any() else rounds[:0],
             np.array(self._preempted, np.int64),
         )
+
+
+def _joined(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Both as one view where `other` follows `one` in the same array, otherwise None."""
+    whole = one.base
+    if whole is None or whole is not other.base or not _plain_array(whole):
+        return None
+    if _address(one) + one.nbytes != _address(other):
+        return None
+    first = (_address(one) - _address(whole)) // one.itemsize
+    return whole[first : first + len(one) + len(other)]
+
+
+def _plain_array(found: object) -> TypeGuard[NDArray[np.float64]]:
+    """Whether `found` is an array of one dimension without gaps."""
+    return (
+        isinstance(found, np.ndarray)
+        and found.ndim == 1
+        and found.dtype == np.float64
+        and found.flags.c_contiguous
+    )
+
+
+def _address(one: NDArray[np.float64]) -> int:
+    return int(one.__array_interface__["data"][0])
 
 
 def _as_a_file_can_hold(result: EngineResult) -> EngineResult:

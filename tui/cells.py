@@ -171,22 +171,28 @@ class Picture:
         return x
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _cells(run: str, style: str) -> list[Cell]:
     """One (character, style) a cell; a wide character is followed by empty ones."""
-    blank = (" ", _as_blank(style))
+    blank = _shared(" ", _as_blank(style))
     if run.isascii():
-        return [(char, style) if char != " " else blank for char in run]
+        return [_shared(char, style) if char != " " else blank for char in run]
     cells: list[Cell] = []
     for char in run:
         size = get_character_cell_size(char)
         if size == 0 and cells:
             # A combining character belongs to the one before it.
-            cells[-1] = (cells[-1][0] + char, style)
+            cells[-1] = _shared(cells[-1][0] + char, style)
         else:
-            cells.append((char, style) if char != " " else blank)
-            cells += [("", style)] * (size - 1)
+            cells.append(_shared(char, style) if char != " " else blank)
+            cells += [_shared("", style)] * (size - 1)
     return cells
+
+
+@lru_cache(maxsize=4096)
+def _shared(char: str, style: str) -> Cell:
+    """One object for cells that are the same: they are kept by the ten thousand."""
+    return (char, style)
 
 
 @lru_cache(maxsize=1024)

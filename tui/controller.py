@@ -63,7 +63,7 @@ class Drive(EventDrive):
     def measured(self) -> bool:
         """Whether there is anything that could be lost."""
         with self._lock:
-            return bool(self._recorder.samples())
+            return self._recorder.measured
 
     def snapshot(self, facts: ModelFacts | None, name: str) -> tuple[Profile, RawSamples]:
         """The run so far, to be saved. UsageError before it has begun."""

@@ -57,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
                         say_why_cpu(event.result)
         except (InferTuiError, OSError) as error:
             failure = error
-            if not recorder.samples():
+            if not recorder.measured:
                 raise
         profile = recorder.profile(
             machine,
@@ -107,7 +107,7 @@ def save(
 
     A run that measured nothing is kept only where a file was asked for.
     """
-    if arguments.no_save or not (arguments.save or recorder.samples()):
+    if arguments.no_save or not (arguments.save or recorder.measured):
         return None, None
     problem = None
     if arguments.save:

@@ -131,8 +131,11 @@ class Figure:
         self._figure.draw(signal.lines() if line else signal)
 
     def rows(self) -> list[Row]:
-        """What was drawn, as `height` rows of `width` cells."""
+        """What was drawn, as `height` rows of `width` cells; the end of the figure."""
         rows = parsed(self._figure.build().string())[: self.height]
+        # Its parts refer to it: without this its native memory, about 100 kB, would stay until a
+        # full collection of garbage.
+        vars(self._figure).clear()
         rows = [fitted(row, self.width) for row in rows]
         rows += blank(self.width, self.height - len(rows))
         if self._unit:

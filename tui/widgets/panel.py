@@ -29,6 +29,7 @@ from textual.widget import Widget
 from tui.actions import bindings, find, keys_of
 from tui.keys import shown_key
 from tui.palette import scheme_of
+from tui.strips import DrawnByLines
 from tui.widgets.tones import GROUNDED, KEY_OF, Looks
 
 Piece = tuple[str, str]
@@ -142,7 +143,7 @@ class _Drawn:
     moves: bool = True
 
 
-class RowsView(ScrollView, can_focus=True):
+class RowsView(ScrollView, DrawnByLines, can_focus=True):
     """Rows of text between a header and a footer that stay; with `has_cursor`, one is current.
 
     `show_rows` compares with what is on the screen and repaints only the pieces of each line that

@@ -10,14 +10,14 @@ from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui import palette
 from tui.palette import Color, Scheme
 from tui.rows import Row, cells, in_ascii
+from tui.strips import DrawnByLines
 
 
-class PlotView(Widget):
+class PlotView(DrawnByLines):
     """Rows of text, drawn by `draw` whenever `redraw` is called, the size or the theme changes.
 
     Textual sends every cell of what is refreshed, and of a row all that is left of it as well
