@@ -248,7 +248,7 @@ def _plain_array(found: object) -> TypeGuard[NDArray[np.float64]]:
 
 
 def _address(one: NDArray[np.float64]) -> int:
-    return int(one.__array_interface__["data"][0])
+    return int(one.ctypes.data)
 
 
 def _as_a_file_can_hold(result: EngineResult) -> EngineResult:
