@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -57,3 +58,21 @@ async def test_a_full_collection_waits_until_no_key_has_come_for_a_while(
         app.collect_in_a_pause()
         assert len(full) == 1, "the next one is not due"
     assert gc.get_threshold() == usual
+
+
+async def test_screens_opened_and_closed_without_a_pause_are_collected_soon(
+    replayed: None, full: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened() as (app, pilot):
+        driver = LineDriver(app)
+        driver.pressed_at = math.inf
+        monkeypatch.setattr(InferTuiApp, "line_driver", property(lambda _: driver))
+        gc.collect()
+        full.clear()
+        # A help screen is some thousand objects that refer to each other.
+        for _ in range(60):
+            await pilot.press("question_mark", "escape")
+            if full:
+                break
+        assert full
+        assert gc.get_count()[2] < AT_THE_LATEST_AFTER
