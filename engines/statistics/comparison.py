@@ -261,8 +261,8 @@ def _note_drift(
         notes.append(
             Reason(
                 "drift",
-                f"{what} drifts: {100 * carried:.0f} % of a block's deviation passes on to the next, "
-                f"which makes its part of the interval {widening:.1f} times as wide",
+                f"{what} drifts: {100 * carried:.0f} % of a block's deviation passes on to the "
+                f"next, which makes its part of the interval {widening:.1f} times as wide",
             )
         )
 
