@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -83,19 +85,43 @@ def recorded(name: str, n: int, draws: int, percentiles: Sequence[float], stretc
         yield draw(rng, samples, n, n / stretches), truth
 
 
-def report(name: str, n: int, draws: int, drawn: Drawn, *, limited: bool) -> None:
+class Counted(NamedTuple):
+    """Of so many draws: how many say that they drift, and what each percentile's intervals did."""
+
+    draws: int
+    drifting: int
+    tallies: dict[float, Tally]
+
+    def print(self, name: str, n: int, *, limited: bool) -> None:
+        said = f"{100 * self.drifting / self.draws:5.1f} %"
+        for percentile, tally in self.tallies.items():
+            figures = tally.row(self.draws, limited)
+            print(f"  {name:<36} {n:>6,} p{percentile:<4g} {said:7}  {figures}", flush=True)
+            name = said = ""
+
+
+def count(drawn: Drawn) -> Counted:
     tallies: dict[float, Tally] = {}
-    drifting = 0
+    draws = drifting = 0
     for samples, truth in drawn:
         summary = summarise(samples)
+        draws += 1
         drifting += summary.drift is not None
         for percentile, one in truth.items():
             tallies.setdefault(percentile, Tally()).add(summary, percentile, one)
-    said = f"{100 * drifting / draws:5.1f} %"
-    for percentile, tally in tallies.items():
-        figures = tally.row(draws, limited)
-        print(f"  {name:<36} {n:>6,} p{percentile:<4g} {said:7}  {figures}", flush=True)
-        name = said = ""
+    return Counted(draws, drifting, tallies)
+
+
+def together(parts: Sequence[Counted]) -> Counted:
+    """All of them as if they were draws of one series."""
+    tallies: dict[float, Tally] = {}
+    for part in parts:
+        for percentile, one in part.tallies.items():
+            whole = tallies.setdefault(percentile, Tally())
+            whole.stated += one.stated
+            whole.held += one.held
+            whole.widths += one.widths
+    return Counted(sum(one.draws for one in parts), sum(one.drifting for one in parts), tallies)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -110,11 +136,13 @@ def main(arguments: Sequence[str] = ()) -> None:
           f" {'width':>8}")  # fmt: skip
     for name in SERIES:
         for n in chosen.sizes:
-            drawn = synthetic(name, n, *asked)
-            report(name, n, chosen.draws, drawn, limited=name not in BEYOND)
+            counted = count(synthetic(name, n, *asked))
+            counted.print(name, n, limited=name not in BEYOND)
     for stretches, limited in STRETCHES.items():
-        for name in RECORDINGS:
-            for n in chosen.sizes:
-                drawn = recorded(name, n, *asked, stretches)
-                title = f"{name}, in {stretches} stretches"
-                report(title, n, chosen.draws, drawn, limited=limited)
+        of_size: dict[int, list[Counted]] = {n: [] for n in chosen.sizes}
+        for name, n in product(RECORDINGS, chosen.sizes):
+            counted = count(recorded(name, n, *asked, stretches))
+            counted.print(f"{name}, in {stretches} stretches", n, limited=limited)
+            of_size[n].append(counted)
+        for n, parts in of_size.items():
+            together(parts).print(f"all five, in {stretches} stretches", n, limited=limited)
