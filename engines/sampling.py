@@ -130,7 +130,7 @@ def ask(
         except StopIteration as answer:
             result: dict[str, Any] = answer.value
             return result
-        yield Progress(job, message["phase"])
+        yield Progress(job, message["phase"], message.get("detail", ""))
 
 
 def sample(

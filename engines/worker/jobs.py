@@ -32,6 +32,7 @@ Result = dict[str, Any]
 Handler = Callable[[Request, "Session"], Result]
 
 KIB = 1024
+SAY_EVERY_S = 1.0
 
 
 def loaded(session: Session) -> Backend:
@@ -90,15 +91,23 @@ def facts_of(backend: Backend) -> Facts:
 
 
 def check(request: Request, session: Session) -> Result:
-    """Compare the loaded engine's logits with the reference's."""
+    """Compare the loaded engine's logits with the reference's; says at most once a second how far
+    it is.
+    """
     backend = loaded(session)
     session.say("progress", phase="checking")
+    said = time.monotonic()
     reference = np.load(request["reference"], allow_pickle=False)
     batch, seed, size = request["batch"], request["input_seed"], request["input_size"]
 
     def infer_batch(start: int) -> NDArray[np.float32]:
         backend.set_input(inputs.images(seed, start, batch, size))
         backend.infer()
+        nonlocal said
+        if time.monotonic() - said >= SAY_EVERY_S:
+            said = time.monotonic()
+            detail = f"{start + batch} of {len(reference)} images"
+            session.say("progress", phase="checking", detail=detail)
         return backend.output().copy()
 
     found = accuracy.evaluate(infer_batch, reference, batch, request["precision"])

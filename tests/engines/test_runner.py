@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from itertools import groupby
 
 import msgspec
 import numpy as np
@@ -87,7 +88,8 @@ def test_events_come_in_order_and_carry_every_sample(tiny):
     assert kinds == ["weights", "summary", "reference", "export", "benchmark"]
     done = [event.kind for event in events if isinstance(event, JobDone)]
     assert done == kinds
-    phases = [event.phase for event in events if isinstance(event, Progress)]
+    # On a busy machine a phase says more than once how far it is.
+    phases = [one for one, _ in groupby(e.phase for e in events if isinstance(e, Progress))]
     assert phases[-4:] == ["loading", "checking", "warm-up", "measuring"]
     blocks = [event for event in events if isinstance(event, Samples)]
     measured = np.concatenate([one.latencies_ms for one in blocks if one.phase == "measuring"])

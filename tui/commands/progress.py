@@ -59,7 +59,9 @@ class Progress:
                 self._logs[event.job] = event.log
                 self._draw(event.job, "starting", now=True)
             case Step():
-                self._draw(event.job, event.phase, now=True)
+                # A phase at once; how far it is, as often as anything.
+                words = f"{event.phase}  {event.detail}".rstrip()
+                self._draw(event.job, words, now=not event.detail)
             case Samples():
                 key = (event.job, event.phase)
                 self._counts[key] = self._counts.get(key, 0) + len(event.latencies_ms)
