@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from engines.errors import UsageError
+from engines.errors import FileError, UsageError
 from tui import __version__
 from tui.actions import told
 from tui.drives import EventDrive
@@ -95,6 +95,7 @@ class Controller:
         self.live: LiveRun | None = None
         self.facts: ModelFacts | None = None
         self.saved_as: Path | None = None
+        self._elsewhere = ""
         self._ended: Drive | None = None
 
     @property
@@ -229,15 +230,30 @@ class Controller:
             self._remember_saved(drive, stored.path)
         return stored.path
 
-    def close(self) -> Path | None:
+    def close(self) -> str:
         """End the run and its children, then keep what was measured. May be called twice.
 
-        Raises InferTuiError where it can't be kept.
+        Returns where it is kept and why, if that is not the store. Raises InferTuiError where it
+        can't be kept anywhere.
         """
         if self.drive is not None:
             self.drive.control.cancel()
             self.drive.wait(END_WITHIN_S)
-        return self.autosave()
+        try:
+            self.autosave()
+        except FileError as error:
+            self._rescue(error)
+        return self._elsewhere
+
+    def _rescue(self, why: FileError) -> None:
+        """Keep what is not saved where the store can't; two threads may come here at the end."""
+        from profiles.rescue import rescue
+
+        with self._saving:
+            if self.drive is not None and self.unsaved:
+                path = rescue(*self.drive.snapshot(self.facts, AUTOSAVED)).path
+                self._remember_saved(self.drive, path)
+                self._elsewhere = f"what was measured is kept in {path}: {why}"
 
     def _remember_saved(self, drive: Drive, path: Path) -> None:
         # A run that is saved in its middle goes on: its end is not in that file.

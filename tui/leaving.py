@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -146,7 +148,8 @@ class LeavingApp(CollectingApp):
         try:
             self.builds.close()
             self.layer_times.close()
-            self.controller.close()
+            if elsewhere := self.controller.close():
+                self._exit_note = f"infer-tui: {elsewhere}"
         except (InferTuiError, OSError) as error:
             self._exit_note = f"infer-tui: what was measured could not be kept: {error}"
 
@@ -161,5 +164,8 @@ class LeavingApp(CollectingApp):
             if self.line_driver is not None and self.line_driver.gave_up:
                 # What the terminal has not taken would be waited for at the end of the process.
                 os._exit(self.return_code or 0)
-            if self._exit_note:
-                self.error_console.print(self._exit_note)
+            if self._exit_note and sys.__stderr__ is not None:
+                # Standard error itself is a log while the app is there; a terminal may be gone.
+                with contextlib.suppress(OSError):
+                    sys.__stderr__.write(f"{self._exit_note}\n")
+                    sys.__stderr__.flush()

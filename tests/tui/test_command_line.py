@@ -17,7 +17,7 @@ import tomli
 
 from engines.soundness import RUNS_DIFFER
 from profiles.reading import read_profile
-from profiles.writing import write_profile
+from profiles.writing import read_samples, write_profile
 from tests.profiles.conftest import Build
 from tests.terminal import Terminal
 from tests.tui.history_support import profile_of
@@ -249,6 +249,18 @@ def test_a_lost_terminal_loses_no_run():
     folder = Path(os.environ["XDG_DATA_HOME"]) / "infer-tui" / "profiles"
     (path,) = folder.glob("*.toml")
     assert read_profile(path).results[0].status == "stopped"
+
+
+def test_what_the_store_can_not_take_is_kept_elsewhere(tmp_path):
+    environment = {**os.environ, "XDG_DATA_HOME": "/dev/null", "TMPDIR": str(tmp_path)}
+    done = infer_tui("run", *TINY, *ORT, "-n", "20", env=environment)
+    assert done.returncode == 2
+    (path,) = tmp_path.glob("infer-tui-*/*.toml")
+    saved, problem = done.stderr.splitlines()
+    assert saved == f"infer-tui: saved {path}"
+    assert "/dev/null" in problem
+    profile = read_profile(path)
+    assert len(read_samples(profile, path)[0, "measuring"].latencies_ms) == 20
 
 
 def test_nohup_is_heeded(tmp_path):

@@ -125,6 +125,18 @@ def test_a_lost_connection_saves_and_leaves_no_child(open_app):
     assert read_profile(path).run.ending == "stopped"
 
 
+def test_what_the_store_can_not_take_is_kept_elsewhere(open_app, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", "/dev/null")
+    terminal = open_app(ENDLESS)
+    running(terminal)
+    terminal.process.send_signal(signal.SIGTERM)
+    terminal.wait_closed(30)
+    (path,) = tmp_path.glob("infer-tui-*/*.toml")
+    assert read_profile(path).run.ending == "stopped"
+    assert f"what was measured is kept in {path}:" in terminal.text.replace("\n", "")
+
+
 def test_a_killed_app_leaves_no_child(open_app):
     terminal = open_app(ENDLESS)
     children = running(terminal)

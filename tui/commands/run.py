@@ -31,6 +31,7 @@ from engines.results import EngineResult
 from engines.runner import run
 from profiles.frontier_table import frontier_exit_code
 from profiles.recorder import Recorder
+from profiles.rescue import rescue
 from profiles.schema import Profile
 from profiles.store import Store
 from profiles.writing import write_profile
@@ -103,7 +104,9 @@ def check_writable(target: str | None) -> None:
 def save(
     profile: Profile, recorder: Recorder, arguments: argparse.Namespace
 ) -> tuple[Profile | None, FileError | None]:
-    """Save where asked, otherwise in the store; a refusal falls back to the store, and is told.
+    """Save where asked, otherwise in the store; a refusal is told, and the next place taken.
+
+    The last place is a folder for temporary files.
 
     A run that measured nothing is kept only where a file was asked for.
     """
@@ -122,7 +125,11 @@ def save(
     try:
         stored = Store().save(profile, recorder.samples())
     except FileError as error:
-        return None, problem or error
+        problem = problem or error
+        try:
+            stored = rescue(profile, recorder.samples())
+        except FileError:
+            return None, problem
     narrate(f"saved {stored.path}")
     return stored.profile, problem
 
