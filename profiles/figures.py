@@ -178,8 +178,5 @@ def _half_width(latency: LatencyRecord | None) -> str:
     """The wider half of the median's 95 % interval in per cent; empty where there is none."""
     if latency and latency.median_unknown:
         return NOT_KNOWN
-    record = percentile_of(latency, 50)
-    if record is None or not record.value_ms or record.low_ms is None or record.high_ms is None:
-        return ""
-    wider = max(record.value_ms - record.low_ms, record.high_ms - record.value_ms)
-    return f"±{percent(wider / record.value_ms, 1)}"
+    half = latency.half_width if latency else None
+    return "" if half is None else f"±{percent(half, 1)}"

@@ -24,12 +24,8 @@ _adjust_cell_length, _crop_extend, _divide = (
 
 def free_strips_at_once() -> None:
     """Have strips not cache themselves, from now on and in the whole process."""
-    for name, method in (
-        ("adjust_cell_length", adjust_cell_length),
-        ("crop_extend", crop_extend),
-        ("divide", divide),
-    ):
-        setattr(Strip, name, method)
+    for method in (adjust_cell_length, crop_extend, divide):
+        setattr(Strip, method.__name__, method)
 
 
 def adjust_cell_length(self: Strip, cell_length: int, style: Style | None = None) -> Strip:

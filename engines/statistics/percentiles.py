@@ -178,14 +178,14 @@ def percentile_of(
     """
     n = len(sorted_ms)
     floor = sample_floor(percentile)
-    doubted_n = max(1, int(n / max(inflation, doubt)))
     if n < floor:
         return Percentile(percentile, None, None, None, floor, n, max(1, int(n / inflation)))
     value = float(sorted_ms[nearest_rank(n, percentile) - 1])
-    effective_n = max(1, int(n / _widened(percentile, n, inflation, doubt)))
-    ranks = interval_ranks(effective_n, percentile)
-    if n < interval_floor(percentile) or interval_ranks(doubted_n, percentile) is None:
+    doubted_n = max(1, int(n / max(inflation, doubt)))
+    if n < interval_floor(percentile) or doubted_n < _ranks_floor(percentile):
         return Percentile(percentile, value, None, None, floor, n, doubted_n)
+    effective_n = int(n / _widened(percentile, n, inflation, doubt))
+    ranks = interval_ranks(effective_n, percentile)
     assert ranks is not None, "fewer samples have ranks"
     low_rank, high_rank = ranks
     below = int(low_rank * n / effective_n)

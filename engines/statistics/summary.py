@@ -142,9 +142,8 @@ def _percentiles(
 
 def _doubts(inflations: list[float]) -> list[float]:
     """For each percentile the geometric mean of the inflations of the two below it, or the one."""
-    pairs = zip([1.0, *inflations], inflations, strict=False)
-    means = [math.sqrt(lower * upper) for lower, upper in pairs]
-    return [1.0, *inflations[:1], *means[1:-1]][: len(inflations)]
+    below = [inflations[max(0, at - 2) : at] for at in range(len(inflations))]
+    return [math.prod(one) ** (1 / max(1, len(one))) for one in below]
 
 
 def _outliers(in_order: Floats) -> Outliers:

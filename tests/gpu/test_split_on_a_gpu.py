@@ -17,7 +17,7 @@ from engines.probing import probe
 from engines.registry import Availability
 from engines.results import EngineResult
 from engines.runner import run
-from profiles.hints import split_hints
+from profiles.hints import ENQUEUE_SHARE, split_hints
 from tests.performance import gpu, split
 
 pytestmark = pytest.mark.usefixtures("common_cache")
@@ -64,7 +64,7 @@ def check_split(result: EngineResult) -> None:
     # The same requests but for four events, which cost microseconds. One that waits for its
     # launches is as fast as a host that others use, and says where that has changed.
     ratio = device.host_ms / result.latency.p50_ms
-    waits_for_launches = device.enqueue_ms > 0.8 * device.compute_ms
+    waits_for_launches = device.enqueue_ms > ENQUEUE_SHARE * device.compute_ms
     of_another_pace = any("of another pace" in one for one in split_hints(result))
     assert 0.9 < ratio < 1.3 or (waits_for_launches and of_another_pace), (device, result.latency)
     assert device.n >= 20

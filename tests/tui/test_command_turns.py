@@ -1,4 +1,4 @@
-"""`infer-tui run --interleave` and `infer-tui compare` on what it saved."""
+"""`infer-tui run --interleave`, and `infer-tui compare` on what it and others saved."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from engines.errors import FileError, UsageError
 from engines.plan import Measurement
 from engines.results import VersusRecord
 from profiles.reading import read_profile
+from profiles.writing import write_profile
+from tests.profiles.conftest import Build
 from tests.terminal import Terminal
+from tests.tui.history_support import profile_of
 from tui import cli
 from tui.commands.plan import plan_of
 from tui.commands.run import exit_code
@@ -125,6 +128,16 @@ def test_a_profile_that_took_no_turns_is_refused_in_a_line(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "its engines were measured one after another; run it with --interleave" in done.stderr
     assert done.stdout == ""
+
+
+def test_a_profile_compared_with_itself_is_the_same(tmp_path: Path) -> None:
+    """Made of samples from a generator: this machine may be too busy for any verdict."""
+    path = tmp_path / "a.toml"
+    write_profile(profile_of("alpha", (2.7,), 0), Build().samples(2.7), path)
+    done = infer_tui("compare", str(path), str(path), "--json")
+    assert [one["verdict"] for one in json.loads(done.stdout)["entries"]] == ["SAME"]
+    assert done.returncode == 0
+    assert infer_tui("compare", str(path), str(path)).stdout.startswith("NO REGRESSION: 1 SAME")
 
 
 # Options

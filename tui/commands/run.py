@@ -68,7 +68,8 @@ def main(arguments: argparse.Namespace) -> int:
         )
         saved, problem = save(profile, recorder, arguments)
     print_report(saved or profile, arguments.format)
-    say_what_does_not_count(profile)
+    for line in what_does_not_count(profile):
+        narrate(line)
     for trouble in (failure, problem):
         if trouble is not None:
             raise trouble
@@ -112,22 +113,22 @@ def save(
     """
     if arguments.no_save or not (arguments.save or recorder.measured):
         return None, None
-    problem = None
+    problem, samples = None, recorder.samples()
     if arguments.save:
         path = Path(arguments.save).expanduser()
         try:
-            written = write_profile(profile, recorder.samples(), path)
+            written = write_profile(profile, samples, path)
         except FileError as error:
             problem = error
         else:
             narrate(f"saved {path}")
             return written, None
     try:
-        stored = Store().save(profile, recorder.samples())
+        stored = Store().save(profile, samples)
     except FileError as error:
         problem = problem or error
         try:
-            stored = rescue(profile, recorder.samples())
+            stored = rescue(profile, samples)
         except FileError:
             return None, problem
     narrate(f"saved {stored.path}")
@@ -167,9 +168,7 @@ def exit_code(profile: Profile, control: Control, *, gate: bool) -> int:
     verdicts = [result.versus.verdict for result in profile.results if result.versus and gate]
     if "invalid" in statuses or "SLOWER" in verdicts:
         return EXIT_REGRESSION
-    until_known = profile.plan.measurement.until_known
-    voided = any(_what_voids(one, until_known=until_known) for one in profile.results)
-    unclear = "UNCLEAR" in verdicts or voided
+    unclear = "UNCLEAR" in verdicts or bool(what_does_not_count(profile))
     if "failed" in statuses or "ok" not in statuses or unclear:
         return EXIT_INVALID
     limit_ms = profile.plan.max_latency_ms
@@ -182,23 +181,21 @@ def say_why_cpu(result: EngineResult) -> None:
         narrate(f"{result.label} ran on the CPU: {reason}")
 
 
-def say_what_does_not_count(profile: Profile) -> None:
-    """Why a run ends with exit code 3 though everything was measured."""
-    until_known = profile.plan.measurement.until_known
-    for result in profile.results:
-        if why := _what_voids(result, until_known=until_known):
-            narrate(f"{result.label} does not count: {why}")
+def what_does_not_count(profile: Profile) -> list[str]:
+    """Why a run ends with exit code 3 though everything was measured; a line for each entry.
 
-
-def _what_voids(result: EngineResult, *, until_known: bool) -> str:
-    """Why the figures of `result` are none; empty where they count.
-
-    A median that is not known is what was asked for only where it was to be measured
-    `until_known`: who gives a number of iterations may mean very few.
+    A median that is not known is a reason only where it was to be measured until it is: who gives
+    a number of iterations may mean very few.
     """
-    if result.conditions is not None and result.conditions.invalid:
-        return result.conditions.sentences[0]
-    return result.latency.median_unknown if until_known and result.latency else ""
+    until_known = profile.plan.measurement.until_known
+    lines = []
+    for result in profile.results:
+        why = result.latency.median_unknown if until_known and result.latency else ""
+        if result.conditions is not None and result.conditions.invalid:
+            why = result.conditions.sentences[0]
+        if why:
+            lines.append(f"{result.label} does not count: {why}")
+    return lines
 
 
 def narrate(text: str) -> None:

@@ -31,8 +31,9 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         with Vertical(classes="dialog") as box:
             box.border_title = self.title_text
             for part in self.body():
-                # Rows that can scroll may be fewer than they are.
-                box.set_class(isinstance(part, RowsView) or box.has_class("-listed"), "-listed")
+                if isinstance(part, RowsView):
+                    # Rows that can scroll may be fewer than they are.
+                    box.add_class("-listed")
                 yield part
             yield Note(id="problem")
             yield KeyBar()

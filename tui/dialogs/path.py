@@ -72,9 +72,8 @@ class PathDialog(Dialog[str]):
         path = Path(text).expanduser()
         if path.name == text:
             path = self._proposed.with_name(text)
-        return (
-            path.absolute() if path.suffix else path.absolute().with_suffix(self._proposed.suffix)
-        )
+        path = path.absolute()
+        return path if path.suffix else path.with_suffix(self._proposed.suffix)
 
     @work(thread=True, exit_on_error=False)
     def _write_in_thread(self, path: Path) -> None:

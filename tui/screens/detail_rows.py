@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from profiles.spelling import percent
 from tui.formats import byte_size, plural
 from tui.widgets.panel import Row, row
 
@@ -38,7 +39,7 @@ def conditions_rows(found: ConditionsRecord) -> Iterator[Row | str]:
     if not found.verdicts and not found.problem:
         yield pair("verdict", "clean")
     if found.processor_wait_share is not None:
-        yield pair("waited for processor", f"{100 * found.processor_wait_share:.1f} % of the time")
+        yield pair("waited for processor", f"{percent(found.processor_wait_share, 1)} of the time")
     if found.problem:
         yield f"Nothing could be read of its GPU: {found.problem}"
     if not found.readings:
@@ -49,7 +50,7 @@ def conditions_rows(found: ConditionsRecord) -> Iterator[Row | str]:
         ("shared", found.shared_share),
     ):
         if share:
-            yield pair(name, f"{100 * share:.0f} % of the time")
+            yield pair(name, f"{percent(share)} of the time")
     if found.sm_clock_median_mhz is not None:
         extremes = f"{found.sm_clock_min_mhz:,.0f} to {found.sm_clock_max_mhz:,.0f} MHz"
         yield pair("SM clock, median", f"{found.sm_clock_median_mhz:,.0f} MHz", extremes)
@@ -66,7 +67,7 @@ def conditions_rows(found: ConditionsRecord) -> Iterator[Row | str]:
     yield pair("readings", f"{found.readings:,}")
     name = "clock event reasons"
     for reason, share in found.reasons.items():
-        yield pair(name, reason, f"in {100 * share:.0f} % of the readings")
+        yield pair(name, reason, f"in {percent(share)} of the readings")
         name = ""
     for other in found.others:
         yield pair("also on the GPU", other)

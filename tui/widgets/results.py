@@ -237,10 +237,9 @@ def _percentile(entry: LiveEntry, percentile: float) -> str:
 def _interval(latency: LatencyRecord | None) -> str:
     if latency is not None and latency.median_unknown:
         return NOT_KNOWN
-    p50 = latency.percentile(50) if latency else None
-    if p50 is None or p50.low_ms is None or p50.high_ms is None or not p50.value_ms:
+    half = latency.half_width if latency else None
+    if half is None:
         return "-"
-    half = max(p50.high_ms - p50.value_ms, p50.value_ms - p50.low_ms) / p50.value_ms
     return f"±{percent(half, 1 if half < 0.0995 else 0)}"
 
 
