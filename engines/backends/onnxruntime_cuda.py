@@ -283,20 +283,14 @@ class CudaSession(OnnxRuntime):
         self._stream.synchronize()
 
     def device_times(self, iterations: int) -> split.DeviceTimes:
-        stream = self._stream.handle
-        with ExitStack() as held:
-            events = [cuda.Event() for _ in range(split.EVENTS)]
-            for event in events:
-                held.callback(event.close)
-            parts = split.Parts(
-                copy_in=self._copy_in,
-                compute=partial(self._compute, self._run_options),
-                copy_out=lambda _: self._copy_out(),
-                wait=self._stream.synchronize,
-                record=[partial(event.record, stream) for event in events],
-                elapsed=lambda: split.between(events, lambda a, b: b.ms_since(a)),
-            )
-            return split.timed(parts, iterations)
+        parts = split.Parts(
+            copy_in=self._copy_in,
+            compute=partial(self._compute, self._run_options),
+            copy_out=lambda _: self._copy_out(),
+            wait=self._stream.synchronize,
+            stream=self._stream.handle,
+        )
+        return split.timed(parts, iterations)
 
     def _start_profiled(self) -> str:
         import onnxruntime as ort

@@ -303,19 +303,12 @@ class EagerCuda(Backend):
         self._wait()
 
     def device_times(self, iterations: int) -> split.DeviceTimes:
-        import torch
-
-        events: list[Any] = [
-            torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-            for _ in range(split.EVENTS)
-        ]
         parts = split.Parts(
             copy_in=self._copy_in,
             compute=self._compute,
             copy_out=self._copy_out,
             wait=self._wait,
-            record=[partial(event.record, self._stream) for event in events],
-            elapsed=lambda: split.between(events, lambda a, b: a.elapsed_time(b)),
+            stream=self._stream.cuda_stream,
         )
         return split.timed(parts, iterations)
 

@@ -1,19 +1,23 @@
 """Where the time of a request goes: one loop for every engine that has a stream.
 
 Extra requests, never those whose latency is a sample: an event costs a microsecond of host time.
-Events are made before the first request and used by all, none of them blocking: a host that
-sleeps until an event is woken a quarter of a millisecond late (measured on an H200).
+Every request has events of its own, made before the first one and read behind the last: between
+two requests nothing happens that does not between two samples. None of them is blocking: a host
+that sleeps until an event is woken a quarter of a millisecond late (measured on an H200).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypedDict
 
 import numpy as np
+
+from engines.backends import cuda
 
 # Before the copy in, behind it, behind the computation, behind the copy out.
 EVENTS = 4
@@ -36,28 +40,47 @@ class DeviceTimes(TypedDict):
 
 @dataclass(frozen=True)
 class Parts:
-    """One request on a stream, in parts: as `infer` runs them, with nothing left to look up.
+    """One request on `stream`, in parts: as `infer` runs them, with nothing left to look up.
 
     `compute` hands the computation over and returns what `copy_out` is given. `wait` returns when
-    all of it has been done. Each of the EVENTS functions of `record` marks the present end of the
-    stream, in order; `elapsed` then gives the milliseconds between neighbours.
+    all of it has been done. `stream` is the driver's handle, in a context that is current.
     """
 
     copy_in: Callable[[], object]
     compute: Callable[[], Any]
     copy_out: Callable[[Any], object]
     wait: Callable[[], object]
-    record: Sequence[Callable[[], object]]
-    elapsed: Callable[[], Sequence[float]]
+    stream: int
 
 
 def timed(parts: Parts, iterations: int) -> DeviceTimes:
-    """The times of `iterations` requests, one after another."""
+    """The times of `iterations` requests, one after another; CudaError where an event fails."""
+    with _events(iterations) as events:
+        times = _requests(parts, events)
+        for copy_in, compute, copy_out in map(_spans, events):
+            times["copy_in"].append(copy_in)
+            times["compute"].append(compute)
+            times["copy_out"].append(copy_out)
+    return times
+
+
+@contextmanager
+def _events(requests: int) -> Iterator[list[list[cuda.Event]]]:
+    """EVENTS for each request."""
+    with ExitStack() as held:
+        yield [
+            [held.enter_context(closing(cuda.Event())) for _ in range(EVENTS)]
+            for _ in range(requests)
+        ]
+
+
+def _requests(parts: Parts, events: list[list[cuda.Event]]) -> DeviceTimes:
+    """Run a request around each row of `events`; the host's times of them."""
     clock = time.perf_counter_ns
     copy_in, compute, copy_out, wait = parts.copy_in, parts.compute, parts.copy_out, parts.wait
-    begin, copied_in, computed, copied_out = parts.record
     times = DeviceTimes(copy_in=[], compute=[], copy_out=[], enqueue=[], host=[])
-    for _ in range(iterations):
+    recorders = [[event.recorder(parts.stream) for event in row] for row in events]
+    for begin, copied_in, computed, copied_out in recorders:
         began = clock()
         begin()
         copy_in()
@@ -71,18 +94,14 @@ def timed(parts: Parts, iterations: int) -> DeviceTimes:
         del answer  # as in `infer`: no output is alive when the next is computed
         wait()
         ended = clock()
-        spans = parts.elapsed()
-        times["copy_in"].append(spans[0])
-        times["compute"].append(spans[1])
-        times["copy_out"].append(spans[2])
         times["enqueue"].append((handed_over - handing_over) * MS_PER_NS)
         times["host"].append((ended - began) * MS_PER_NS)
     return times
 
 
-def between(events: Sequence[Any], milliseconds: Callable[[Any, Any], float]) -> list[float]:
-    """What `milliseconds(earlier, later)` says of each event and the next."""
-    return [milliseconds(earlier, later) for earlier, later in pairwise(events)]
+def _spans(events: list[cuda.Event]) -> list[float]:
+    """Milliseconds between neighbours."""
+    return [later.ms_since(earlier) for earlier, later in pairwise(events)]
 
 
 def summary(times: DeviceTimes) -> dict[str, float]:

@@ -1,11 +1,14 @@
-"""CUDA's driver as `engines.backends.ahead` calls it, on a clock that tests turn themselves."""
+"""CUDA's driver as far as events go, on a clock that tests turn themselves or the host's."""
 
 from __future__ import annotations
 
 import ctypes
+import time
 from typing import Any
 
 NOT_READY = 600
+INVALID_HANDLE = 400
+BLOCKING_SYNC = 1  # CU_EVENT_BLOCKING_SYNC
 
 
 class TurnedClock:
@@ -37,7 +40,8 @@ class TurnedClock:
         self.spun_ms.append(nanoseconds / 1e6)
         return 0
 
-    def cuEventCreate(self, event: Any, _flags: int) -> int:  # noqa: N802
+    def cuEventCreate(self, event: Any, flags: int) -> int:  # noqa: N802
+        assert not flags & BLOCKING_SYNC, "a host that waits for it would sleep"
         event._obj.value = next(self._handles)
         self.held.add(event._obj.value)
         return 0
@@ -50,9 +54,24 @@ class TurnedClock:
         return NOT_READY if self.ahead else 0
 
     def cuEventElapsedTime(self, value: Any, earlier: Any, later: Any) -> int:  # noqa: N802
+        if not {earlier.value, later.value} <= self.recorded.keys():
+            return INVALID_HANDLE
         value._obj.value = self.recorded[later.value] - self.recorded[earlier.value]
         return 0
 
     def cuEventDestroy_v2(self, event: Any) -> int:  # noqa: N802
         self.held.remove(event.value)
+        return 0
+
+
+class HostClock(TurnedClock):
+    """The same on the host's clock; notes the streams that events are recorded on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams: list[int] = []
+
+    def cuEventRecord(self, event: Any, stream: Any) -> int:  # noqa: N802
+        self.streams.append(stream.value)
+        self.recorded[event.value] = time.perf_counter() * 1e3
         return 0

@@ -5,20 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.backends import split
+from engines.backends import cuda, split
+from tests.engines.cuda_support import TurnedClock
+
+STREAM = 5
 
 
-class Device:
-    """A stream on a clock that only its own work moves, in nanoseconds. Notes what is called."""
+class Device(TurnedClock):
+    """A stream whose clock and whose host's only their own work moves. Notes what is called."""
 
     def __init__(self) -> None:
-        self.now = 0
+        super().__init__()
+        self.host_ns = 0
         self.calls: list[str] = []
 
-    def step(self, name: str, nanoseconds: int):
+    def step(self, name: str, host_ns: int, device_ms: float):
         def call(*arguments: object) -> str:
             self.calls.append(name)
-            self.now += nanoseconds
+            self.host_ns += host_ns
+            self.pass_ms(device_ms)
             assert arguments in ((), ("compute",)), "copy out is given what compute returned"
             return name
 
@@ -26,39 +31,55 @@ class Device:
 
     def parts(self) -> split.Parts:
         return split.Parts(
-            copy_in=self.step("copy in", 10_000),
-            compute=self.step("compute", 30_000),
-            copy_out=self.step("copy out", 5_000),
-            wait=self.step("wait", 200_000),
-            record=[self.step(f"event {number}", 1_000) for number in range(split.EVENTS)],
-            elapsed=self.elapsed,
+            copy_in=self.step("copy in", 10_000, 0.01),
+            compute=self.step("compute", 30_000, 0.2),
+            copy_out=self.step("copy out", 5_000, 0.02),
+            wait=self.step("wait", 200_000, 0.0),
+            stream=STREAM,
         )
 
-    def elapsed(self) -> list[float]:
-        assert self.calls[-1] == "wait", "an event's time is known when it has happened"
-        self.calls.append("elapsed")
-        self.now += 1_000_000
-        return [0.01, 0.2, 0.02]
+    def cuEventCreate(self, event, flags) -> int:  # noqa: N802
+        self.calls.append("make")
+        return super().cuEventCreate(event, flags)
+
+    def cuEventRecord(self, event, stream) -> int:  # noqa: N802
+        assert stream.value == STREAM
+        self.calls.append("event")
+        self.host_ns += 1_000
+        return super().cuEventRecord(event, stream)
+
+    def cuEventElapsedTime(self, value, earlier, later) -> int:  # noqa: N802
+        self.calls.append("read")
+        return super().cuEventElapsedTime(value, earlier, later)
 
 
 @pytest.fixture
 def device(monkeypatch) -> Device:
     made = Device()
-    monkeypatch.setattr(split.time, "perf_counter_ns", lambda: made.now)
+    monkeypatch.setattr(split.time, "perf_counter_ns", lambda: made.host_ns)
+    monkeypatch.setattr(cuda, "_library", made)
     return made
 
 
-def test_events_stand_between_the_parts_and_are_read_after_the_wait(device):
+def test_events_stand_between_the_parts_made_before_all_requests_and_read_behind(device):
     times = split.timed(device.parts(), 3)
-    assert device.calls == 3 * [
-        "event 0", "copy in", "event 1", "compute", "event 2", "copy out", "event 3", "wait",
-        "elapsed",
-    ]  # fmt: skip
+    assert device.calls == [
+        *["make"] * 12,
+        *3 * ["event", "copy in", "event", "compute", "event", "copy out", "event", "wait"],
+        *["read"] * 9,
+    ]
     assert times["host"] == pytest.approx([0.249] * 3), "with the events, without their reading"
     assert times["enqueue"] == pytest.approx([0.03] * 3)
-    assert [times[name] for name in ("copy_in", "compute", "copy_out")] == [
-        [0.01] * 3, [0.2] * 3, [0.02] * 3,
-    ]  # fmt: skip
+    for name, ms in {"copy_in": 0.01, "compute": 0.2, "copy_out": 0.02}.items():
+        assert times[name] == pytest.approx([ms] * 3, rel=1e-5), name
+    assert not device.held, "none is left"
+
+
+def test_an_event_that_fails_is_an_error_and_all_are_let_go(device, monkeypatch):
+    monkeypatch.setattr(device, "cuEventRecord", lambda *_: 700, raising=False)
+    with pytest.raises(cuda.CudaError, match="cuEventElapsedTime"):
+        split.timed(device.parts(), 2)
+    assert not device.held
 
 
 def scattered(n: int) -> split.DeviceTimes:
@@ -89,7 +110,3 @@ def test_requests_that_were_held_up_do_not_count():
     times["host"][worst] *= 100
     times["compute"][worst] *= 100
     assert split.summary(times) == found
-
-
-def test_neighbouring_events_are_asked_in_order():
-    assert split.between([1, 4, 9], lambda earlier, later: later - earlier) == [3, 5]

@@ -15,6 +15,7 @@ from engines.backends.trt import runtime
 from engines.backends.trt.logger import RECORD, logger_of
 from engines.plan import EngineSpec, ModelSpec
 from engines.worker.failure import WorkerError, explain
+from tests.engines.cuda_support import HostClock
 from tests.engines.trt_support import build_request, export_tiny
 
 no_gpu = pytest.mark.skipif(cuda.problem() is None, reason="there is a GPU here")
@@ -107,9 +108,6 @@ class Driver:
     def Stream(self):  # noqa: N802
         return SimpleNamespace(handle=1)
 
-    def Event(self):  # noqa: N802
-        return object()
-
     def pagelocked_empty(self, shape, dtype):
         self.fail("cuMemHostAlloc")
         return np.empty(shape, dtype)
@@ -173,16 +171,6 @@ class Working(Driver):
     def Stream(self):  # noqa: N802
         return SimpleNamespace(handle=1, synchronize=lambda: self.done.append("wait"))
 
-    def Event(self, *flags):  # noqa: N802
-        assert not flags, "PyCUDA's default is no event that a waiting host sleeps for"
-        number = self.done.count("made")
-        self.done.append("made")
-        return SimpleNamespace(
-            number=number,
-            record=lambda _stream: self.done.append(f"event {number}"),
-            time_since=lambda earlier: float(number - earlier.number),
-        )
-
     def mem_alloc(self, size):
         return np.empty(size // 4, np.float32)
 
@@ -207,8 +195,6 @@ def test_a_request_is_copied_in_computed_copied_out_and_waited_for(monkeypatch):
         device._output[:] = device._input + 1
 
     device.host_input[...] = 5
-    assert driver.done == ["made"] * 4
-    driver.done.clear()
     device.request(compute)()
     assert driver.done == ["in", "compute", "out", "wait"]
     assert np.all(device.host_output == 6)
@@ -216,12 +202,12 @@ def test_a_request_is_copied_in_computed_copied_out_and_waited_for(monkeypatch):
     device.submission(compute)()
     assert driver.done == ["in", "compute", "out"], "who hands over waits later"
     driver.done.clear()
+    clock = HostClock()
+    monkeypatch.setattr(cuda, "_library", clock)
     times = device.times(compute, 2)
-    assert driver.done == 2 * [
-        "event 0", "in", "event 1", "compute", "event 2", "out", "event 3", "wait",
-    ]  # fmt: skip
-    assert times["copy_in"] == times["compute"] == times["copy_out"] == [1.0, 1.0]
-    assert len(times["host"]) == len(times["enqueue"]) == 2
+    assert driver.done == 2 * ["in", "compute", "out", "wait"]
+    assert clock.streams == [1] * 8, "events are on the stream of the request"
+    assert {len(column) for column in times.values()} == {2}
     device.close()
 
 

@@ -101,28 +101,6 @@ def test_an_eager_engine_is_told_to_use_a_graph_and_one_with_a_graph_is_not():
     assert not any("would remove" in one for one in split_hints(graph))
 
 
-@pytest.mark.shares_gpu
-def test_no_event_is_one_that_a_waiting_host_sleeps_for(monkeypatch):
-    import torch
-
-    made, real = [], torch.cuda.Event
-    monkeypatch.setattr(
-        torch.cuda, "Event", lambda **asked: made.append(asked) or real(**asked)
-    )  # fmt: skip
-    from engines.backends.pytorch import EagerCuda
-    from tests.gpu.support import eager_job
-
-    backend = EagerCuda(eager_job())
-    backend.load()
-    try:
-        backend.device_times(50)
-    finally:
-        backend.close()
-    assert len(made) == 4, "once for all requests"
-    assert all(one == {"enable_timing": True} for one in made)
-    assert cuda.DEFAULT_EVENT & 1 == 0, "CU_EVENT_BLOCKING_SYNC"
-
-
 # An independent profile. CUPTI delays the first kernel of a graph's replay by 0.1 to 0.4 ms, which
 # the events include and the kernels' span does not: at batch 256 that is within the limit.
 

@@ -1,4 +1,4 @@
-"""A GPU through PyCUDA: the primary context, one stream, page-locked buffers, events.
+"""A GPU through PyCUDA: the primary context, one stream, page-locked buffers.
 
 The primary context is the one that every framework of a process shares; `pycuda.autoinit` would
 make another. All of it belongs to the thread that made it, and must be gone before the context is
@@ -40,7 +40,6 @@ class Device:
     def __init__(self, index: int) -> None:
         self._driver: Any = import_module("pycuda.driver")
         self._stream: Any = None
-        self._events: list[Any] = []
         self._host_input: Any = None
         self._host_output: Any = None
         self._input: Any = None
@@ -55,7 +54,6 @@ class Device:
         needed = sum(math.prod(shape) * 4 for shape in (input_shape, output_shape))
         try:
             self._stream = driver.Stream()
-            self._events = [driver.Event() for _ in range(split.EVENTS)]
             self._host_input = self._page_locked(input_shape)
             self._host_output = self._page_locked(output_shape)
             self._input = driver.mem_alloc(self._host_input.nbytes)
@@ -132,8 +130,7 @@ class Device:
             compute=compute,
             copy_out=lambda _: copy_out(),
             wait=self._stream.synchronize,
-            record=[partial(event.record, self._stream) for event in self._events],
-            elapsed=lambda: split.between(self._events, lambda a, b: b.time_since(a)),
+            stream=self.stream,
         )
         return split.timed(parts, iterations)
 
@@ -156,7 +153,6 @@ class Device:
         """Let everything go, then the context; what was handed out must be gone before."""
         self._host_input = self._host_output = None
         self._input = self._output = None
-        self._events = []
         self._stream = None
         gc.collect()
         context, self._context = self._context, None

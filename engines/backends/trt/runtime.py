@@ -1,4 +1,4 @@
-"""Runs an engine file: TensorRT's execution context on PyCUDA's memory, stream and events."""
+"""Runs an engine file: TensorRT's execution context on PyCUDA's memory and stream."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ class TensorRt(Backend):
         }
 
     def close(self) -> None:
-        """Graph, context, engine, runtime, buffers, events, stream, and CUDA's context at last.
+        """Graph, context, engine, runtime, buffers, stream, and CUDA's context at last.
 
         All of it, whatever fails on the way: PyCUDA aborts where its context is left.
         """
