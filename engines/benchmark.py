@@ -167,7 +167,8 @@ class Benchmark:
         self.end_watch()
         found, tags = self._conditions()
         if self._taken.n:
-            latency = latency_record(self._taken.all(), self._taken.times, tags)
+            rounds = tuple(self._taken.rounds.values())
+            latency = latency_record(self._taken.all(), self._taken.times, tags, rounds)
             throughput = 1000.0 * self.spec.batch / latency.mean_ms
         return EngineResult(
             label=self.label,
@@ -311,13 +312,17 @@ class Benchmark:
 
 
 def latency_record(
-    latencies_ms: NDArray[np.float64], blocks: Sequence[Block] = (), tags: Sequence[str] = ()
+    latencies_ms: NDArray[np.float64],
+    blocks: Sequence[Block] = (),
+    tags: Sequence[str] = (),
+    rounds: Sequence[int] = (),
 ) -> LatencyRecord:
     """The summary of `latencies_ms` as a profile keeps it.
 
     `blocks` say when they were taken and `tags` what disturbed each: that tells outliers' causes.
+    `rounds` are how many are of each round, where the engine took turns.
     """
-    summary = statistics.summarise(latencies_ms)
+    summary = statistics.summarise(latencies_ms, rounds)
     *_, mild_fence_ms, _ = summary.outliers.fences_ms
     return LatencyRecord(
         n=summary.n,

@@ -41,7 +41,7 @@ class LatencyRecord(Record, frozen=True, kw_only=True):
     """The latency of one request, host time, over all samples; nothing is dropped.
 
     `drift` is there where the run was too short for its drift: the share of a deviation from the
-    median that passes from one part of the run to the next, of some 40.
+    median that passes from one part of the run to the next, of some 40, or from round to round.
     """
 
     n: int

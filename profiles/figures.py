@@ -161,8 +161,8 @@ def floor_notes(results: Iterable[EngineResult], percentile: float) -> list[str]
 def drifting(drift: float) -> str:
     """That a run drifted so slowly that its intervals hold less often than they say."""
     return (
-        f"it drifts: {100 * drift:.0f} % of a deviation passes on from one 40th of the run to the"
-        " next, so its intervals say too little; measure longer"
+        f"it drifts: {100 * drift:.0f} % of a deviation passes on from one round, or 40th of the"
+        " run, to the next, so its intervals say too little; measure longer"
     )
 
 

@@ -166,7 +166,9 @@ class Recorder:
         if measured is None or not measured.count:
             return result
         try:
-            latency = latency_record(measured.view().latencies_ms)
+            taken = measured.view()
+            in_turns = [] if len(taken.before_rounds()) else taken.by_round().values()
+            latency = latency_record(taken.latencies_ms, rounds=[len(one) for one in in_turns])
         except ValueError as error:
             return msgspec.structs.replace(result, reason=f"{result.reason}; {error}")
         seconds = latency.n * latency.mean_ms / MILLISECONDS

@@ -14,14 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from engines.statistics.dependence import beyond_chance, carry_over, drift_factor, student_t
 from engines.statistics.percentiles import CONFIDENCE
-from engines.statistics.rounds import median_of_rounds
+from engines.statistics.rounds import MIN_ROUNDS, log_medians, median_of_rounds
 from engines.statistics.samples import Floats, checked
 
 # Blocks that a run is cut into where none are given: as many as Schmeiser (1982, see dependence)
 # finds worth having, long enough that what is fast averages out within one.
 BLOCKS = 32
-# Given blocks are used from here on; Student's t of five degrees of freedom is 2.57 already.
-MIN_BLOCKS = 6
+MIN_BLOCKS = MIN_ROUNDS
 # Neighbouring blocks are joined beyond this, to keep the resampling's cost bounded.
 MAX_BLOCKS = 128
 # Blocks of one sample are a plain bootstrap; of fewer than these it could not show a drift.
@@ -221,11 +220,8 @@ def _of_rounds(
     a: Floats, b: Floats, a_blocks: Sequence[int], b_blocks: Sequence[int], notes: list[Reason]
 ) -> tuple[float, float, float]:
     """The median of the rounds' ratios and its 95 % interval; adds to `notes` what widened it."""
-    medians = [
-        np.log([_median(np.sort(block)) for block in np.split(run, np.cumsum(sizes)[:-1])])
-        for run, sizes in ((a, a_blocks), (b, b_blocks))
-    ]
-    centre, low, high, carried = median_of_rounds(medians[1] - medians[0])
+    shifts = log_medians(b, b_blocks) - log_medians(a, a_blocks)
+    centre, low, high, carried = median_of_rounds(shifts)
     _note_drift(
         notes, "the ratio of the rounds", len(a_blocks), carried, math.sqrt(drift_factor(carried))
     )

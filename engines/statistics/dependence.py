@@ -9,6 +9,7 @@ beyond doubt if only the blocks' spread was counted, none with the correction fo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +81,7 @@ class Dependence(NamedTuple):
     `evident` is whether they do beyond chance; `inflation` is how many times the variance of their
     mean would then exceed that of independent flags, at least 1. `drift` is the share of a
     deviation that still carries over between the largest batches, a 30th to a 60th of the run
-    each, and 0 up to `DRIFT`.
+    each, or between rounds, and 0 up to `DRIFT`.
     """
 
     evident: bool
@@ -106,9 +107,63 @@ def dependence(flags: NDArray[np.bool_]) -> Dependence:
     share = float(flags.mean()) if len(flags) else 0.0
     if not 0 < share < 1:
         return INDEPENDENT
-    sums = flags.astype(np.int64)
-    size, evident = 1, False
-    coarse, coarse_size = sums, size
+    found = _batched(flags, share)
+    of_independent = found.coarse_size * share * (1 - share)
+    inflation = max(1.0, _long_run_variance(found.coarse) / of_independent)
+    carried = carry_over(found.largest) if len(found.largest) < len(flags) else 0.0
+    drift = carried if found.evident and carried > DRIFT else 0.0
+    return Dependence(found.evident, inflation, drift)
+
+
+def dependence_of_rounds(
+    flags: NDArray[np.bool_], rounds: Sequence[int], carried: float
+) -> Dependence:
+    """Judge the `flags` of an engine that took turns: so many of each of `rounds`, in order.
+
+    What the machine is like in a round is common to its samples, and others were measured in
+    between. So the rounds are what was drawn: the variance of the mean is that of the rounds' sums,
+    as for any sample of clusters (Kish, Survey Sampling, 1965, section 5.4: the design effect). So
+    few of them know it with few degrees of freedom, which widens it by Student's quantile; but at
+    most to where each round is all or nothing, which makes every round one flag. Batches as small
+    as a run of its own would have are its floor, since few rounds may be alike by chance.
+
+    `carried` is the share of a deviation that passes on from one round to the next.
+    """
+    n = len(flags)
+    share = float(flags.mean()) if n else 0.0
+    if not 0 < share < 1:
+        return INDEPENDENT
+    found, of_one = _batched(flags, share), share * (1 - share)
+    sizes = np.asarray(rounds)
+    sums = np.add.reduceat(flags.astype(np.int64), np.cumsum(sizes) - sizes)
+    deviation = sums - share * sizes
+    ratio = len(sizes) / (len(sizes) - 1) * float(deviation @ deviation) / (n * of_one)
+    evident = found.evident or ratio > _chance_limit(len(sizes) - 1)
+    all_or_nothing = float(sizes @ sizes) / n
+    worth = len(sizes) / drift_factor(carried)
+    widened = ratio * (student_t(Z_95, max(worth - 1, LEAST_FREEDOM)) / Z_95) ** 2
+    inflation = max(1.0, found.ratio, min(widened, all_or_nothing) * drift_factor(carried))
+    return Dependence(evident, inflation, carried if carried > DRIFT else 0.0)
+
+
+class _Batches(NamedTuple):
+    """The sums of flags in batches, and whether they vary together.
+
+    `coarse` are 128 to 256 batches of `coarse_size` flags, `largest` 30 to 59, whose variance is
+    `ratio` times that of independent flags; of fewer flags than that both are the flags.
+    """
+
+    evident: bool
+    coarse: NDArray[np.int64]
+    coarse_size: int
+    largest: NDArray[np.int64]
+    ratio: float
+
+
+def _batched(flags: NDArray[np.bool_], share: float) -> _Batches:
+    """Join `flags`, of which `share` are set, for as long as there are MIN_BATCHES batches."""
+    sums = coarse = flags.astype(np.int64)
+    size, coarse_size, ratio, evident = 1, 1, 1.0, False
     while len(sums) // 2 >= MIN_BATCHES:
         even = len(sums) - len(sums) % 2
         sums = sums[0:even:2] + sums[1:even:2]
@@ -117,10 +172,7 @@ def dependence(flags: NDArray[np.bool_]) -> Dependence:
             coarse, coarse_size = sums, size
         ratio = float(sums.var(ddof=1)) / (size * share * (1 - share))
         evident |= ratio > _chance_limit(len(sums) - 1)
-    of_independent = coarse_size * share * (1 - share)
-    inflation = max(1.0, _long_run_variance(coarse) / of_independent)
-    carried = carry_over(sums) if size > 1 else 0.0
-    return Dependence(evident, inflation, carried if evident and carried > DRIFT else 0.0)
+    return _Batches(evident, coarse, coarse_size, sums, ratio)
 
 
 def _long_run_variance(values: NDArray[np.generic]) -> float:

@@ -1,8 +1,9 @@
-"""The ratio of two engines that took turns, from the ratio of each round."""
+"""The median of an engine that took turns, or two of them' ratio, from those of each round."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,16 +17,25 @@ from engines.statistics.dependence import (
 from engines.statistics.percentiles import CONFIDENCE, interval_ranks
 from engines.statistics.samples import Floats
 
+# Rounds are used from here on; Student's t of five degrees of freedom is 2.57 already.
+MIN_ROUNDS = 6
 # Of rounds that drift so much that they are worth hardly one, the correction goes no further.
 LEAST_FREEDOM = 1.5
+
+
+def log_medians(samples: Floats, rounds: Sequence[int]) -> Floats:
+    """The logarithm of each round's median by nearest rank; `rounds` are their sizes, in order."""
+    parts = np.split(samples, np.cumsum(rounds)[:-1])
+    medians: Floats = np.log([np.sort(one)[(len(one) - 1) // 2] for one in parts])
+    return medians
 
 
 def median_of_rounds(shifts: Floats) -> tuple[float, float, float, float]:
     """The median of `shifts`, the ends of its 95 % interval, and the carry-over that widened it.
 
-    `shifts` are the logarithms of the rounds' ratios, six or more. The interval is the sign test's:
-    it assumes no distribution, only that a round is as likely to lie above the true ratio as below,
-    which drawing the order of a round at random sees to, whatever else the machine does. Between
+    `shifts` are logarithms of the rounds' ratios or medians, six or more. The interval is the sign
+    test's: it assumes no distribution, only that a round is as likely to lie above the true one as
+    below. Drawing the order of a round at random sees to that, whatever the machine does. Between
     its whole ranks, which hold more than 95 % (96.1 % of nine rounds), it is interpolated after
     Hettmansperger and Sheather (Statistics & Probability Letters 4, 1986).
 

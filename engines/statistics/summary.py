@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from operator import or_
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from engines.statistics.dependence import INDEPENDENT, dependence
+from engines.statistics.dependence import (
+    INDEPENDENT,
+    Dependence,
+    dependence,
+    dependence_of_rounds,
+)
 from engines.statistics.percentiles import (
     PERCENTILES,
     Percentile,
@@ -18,6 +25,7 @@ from engines.statistics.percentiles import (
     percentile_of,
     sample_floor,
 )
+from engines.statistics.rounds import MIN_ROUNDS, log_medians, median_of_rounds
 from engines.statistics.samples import Floats, checked
 
 # Tukey's inner and outer fences (Exploratory Data Analysis, 1977), in interquartile ranges.
@@ -54,8 +62,8 @@ class Summary:
     """One run, in ms. `stdev` (of the sample, n - 1) is None for one sample: it shows no spread.
 
     `drift` is the share of a part's deviation from the median that passes on to the next part, of
-    30 to 60 of the run; None where chance could do it. A run that drifts was too short to say
-    where it would have settled, and no interval from it can.
+    30 to 60 of the run, or of a round's to the next round; None where chance could do it. A run
+    that drifts was too short to say where it would have settled, and no interval from it can.
     """
 
     n: int
@@ -75,14 +83,27 @@ class Summary:
         raise KeyError(percentile)
 
 
-def summarise(samples_ms: ArrayLike) -> Summary:
+def summarise(samples_ms: ArrayLike, rounds: Sequence[int] = ()) -> Summary:
     """Everything about one run's latencies in ms, given in the order they were taken.
 
-    Raises ValueError for no samples and for samples that are negative or not finite.
+    `rounds` are the numbers of samples of each round, where the engine took turns with others.
+    From MIN_ROUNDS of them on intervals go by what differs from round to round.
+
+    Raises ValueError for no samples, for samples that are negative or not finite, and for rounds
+    that do not add up to them.
     """
     samples = checked(samples_ms)
+    if rounds and (sum(rounds) != len(samples) or min(rounds) < 1):
+        raise ValueError(
+            f"expected rounds of 1 or more samples each and {len(samples)} together, "
+            f"found {len(rounds)} of {sum(rounds)}"
+        )
     in_order = np.sort(samples)
-    percentiles, drift = _percentiles(samples, in_order, PERCENTILES)
+    # Of latencies of 0 there is no logarithm, and no clock that would do for a round.
+    if len(rounds) >= MIN_ROUNDS and in_order[0] > 0:
+        percentiles, drift = _percentiles_of_rounds(samples, in_order, rounds)
+    else:
+        percentiles, drift = _percentiles(samples, in_order, PERCENTILES, dependence)
     return Summary(
         n=len(samples),
         mean=float(samples.mean()),
@@ -104,16 +125,38 @@ def median_half_width(samples_ms: ArrayLike) -> float | None:
     samples = checked(samples_ms, allow_empty=True)
     if len(samples) < sample_floor(50):
         return None
-    (median,), _ = _percentiles(samples, np.sort(samples), (50,))
+    (median,), _ = _percentiles(samples, np.sort(samples), (50,), dependence)
     if not median.value or median.low is None or median.high is None:
         return None
     return (median.high - median.low) / (2 * median.value)
 
 
+def _percentiles_of_rounds(
+    samples: Floats, in_order: Floats, rounds: Sequence[int]
+) -> tuple[tuple[Percentile, ...], float]:
+    """All percentiles of an engine that took turns, and the drift of its rounds' medians.
+
+    Where they drift, too few of the samples' ranks may be left for the median's interval; how far
+    its rounds lie apart bounds it all the same.
+    """
+    _, low, high, carried = median_of_rounds(log_medians(samples, rounds))
+    judge = partial(dependence_of_rounds, rounds=rounds, carried=carried)
+    (median, *others), drift = _percentiles(samples, in_order, PERCENTILES, judge)
+    if carried and median.value is not None:
+        low, high = min(math.exp(low), median.value), max(math.exp(high), median.value)
+        median = replace(median, low=low, high=high)
+    return (median, *others), drift
+
+
 def _percentiles(
-    samples: Floats, in_order: Floats, percentiles: tuple[float, ...]
+    samples: Floats,
+    in_order: Floats,
+    percentiles: tuple[float, ...],
+    judge: Callable[[NDArray[np.bool_]], Dependence],
 ) -> tuple[tuple[Percentile, ...], float]:
     """The `percentiles`, lowest first, with intervals that allow for dependence; the first's drift.
+
+    `judge` says how much flags depend on each other.
 
     A tail tells little about its own dependence: 2,000 samples have 20 above p99, which may lie
     apart by chance although slow ones come together. So it borrows from the percentiles below.
@@ -124,7 +167,7 @@ def _percentiles(
     samples held its value in as few as 75 % of the draws from a recorded run.
     """
     judged = [
-        dependence(samples <= in_order[nearest_rank(len(samples), one) - 1])
+        judge(samples <= in_order[nearest_rank(len(samples), one) - 1])
         if len(samples) >= sample_floor(one)
         else INDEPENDENT
         for one in percentiles

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from engines import interleaving
-from engines.benchmark import Benchmark, Steps
+from engines.benchmark import Benchmark, Steps, latency_record
 from engines.control import Control
 from engines.errors import WorkerFailed
 from engines.events import (
@@ -122,6 +122,11 @@ def test_every_engine_measures_a_block_in_every_round_in_a_random_order(tiny: Mo
         measured = latencies(events, entry, "measuring")
         assert result.status == "ok", result.reason
         assert result.latency.n == sum(map(len, measured.values()))
+        by_round = [measured[number] for number in range(BLOCKS)]
+        assert result.latency == msgspec.structs.replace(
+            latency_record(np.concatenate(by_round), rounds=[len(one) for one in by_round]),
+            outlier_causes=result.latency.outlier_causes,
+        )
         assert sorted(measured) == list(range(BLOCKS))
         rewarm = latencies(events, entry, "warm-up")
         assert sorted(rewarm.keys() - {None}) == list(range(BLOCKS)), "a re-warm before each block"

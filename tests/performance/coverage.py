@@ -31,10 +31,12 @@ MOST_WRONG = 0.07
 # as long as itself. Stretches of a fiftieth keep what a run can see, and are held to the limits;
 # those of a tenth show what becomes of the intervals beyond, and how often the run says "drifts".
 STRETCHES = {50: True, 10: False}
+# By turns a draw is rounds of so many samples, each from anywhere, as the summary is told.
+ROUNDS = ((9, 300), (36, 300), (36, 1_500))
 RECORDINGS = ("eager", "onnxruntime", "small", "eager_shared", "onnxruntime_shared")
 ROWS = 250  # runs made at a time
 
-Drawn = Iterator[tuple[Floats, dict[float, float]]]
+Drawn = Iterator[tuple[Floats, Sequence[int], dict[float, float]]]
 
 
 @dataclass
@@ -73,16 +75,30 @@ def synthetic(name: str, n: int, draws: int, percentiles: Sequence[float]) -> Dr
         runs, below = SERIES[name](rng, min(ROWS, draws - first), n)
         truth = {one: true_percentile(below, one) for one in percentiles}
         for samples in runs:
-            yield samples, truth
+            yield samples, (), truth
 
 
 def recorded(name: str, n: int, draws: int, percentiles: Sequence[float], stretches: int) -> Drawn:
     rng = np.random.default_rng([n, len(name), stretches])
     samples = load(name).samples
-    in_order = np.sort(samples)
-    truth = {one: float(in_order[nearest_rank(len(samples), one) - 1]) for one in percentiles}
+    truth = percentiles_of(samples, percentiles)
     for _ in range(draws):
-        yield draw(rng, samples, n, n / stretches), truth
+        yield draw(rng, samples, n, n / stretches), (), truth
+
+
+def by_turns(name: str, rounds: int, each: int, draws: int, percentiles: Sequence[float]) -> Drawn:
+    rng = np.random.default_rng([rounds, each, len(name)])
+    samples = load(name).samples
+    truth = percentiles_of(samples, percentiles)
+    for _ in range(draws):
+        first = rng.integers(len(samples), size=(rounds, 1))
+        drawn = samples[(first + np.arange(each)) % len(samples)]
+        yield drawn.ravel(), [each] * rounds, truth
+
+
+def percentiles_of(samples: Floats, percentiles: Sequence[float]) -> dict[float, float]:
+    in_order = np.sort(samples)
+    return {one: float(in_order[nearest_rank(len(samples), one) - 1]) for one in percentiles}
 
 
 class Counted(NamedTuple):
@@ -103,8 +119,8 @@ class Counted(NamedTuple):
 def count(drawn: Drawn) -> Counted:
     tallies: dict[float, Tally] = {}
     draws = drifting = 0
-    for samples, truth in drawn:
-        summary = summarise(samples)
+    for samples, rounds, truth in drawn:
+        summary = summarise(samples, rounds)
         draws += 1
         drifting += summary.drift is not None
         for percentile, one in truth.items():
@@ -146,3 +162,7 @@ def main(arguments: Sequence[str] = ()) -> None:
             of_size[n].append(counted)
         for n, parts in of_size.items():
             together(parts).print(f"all five, in {stretches} stretches", n, limited=limited)
+    for rounds, each in ROUNDS:
+        for name in RECORDINGS:
+            counted = count(by_turns(name, rounds, each, *asked))
+            counted.print(f"{name}, {rounds} rounds", rounds * each, limited=True)
