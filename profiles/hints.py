@@ -10,7 +10,7 @@ from profiles.spelling import percent
 # trtexec's limit, of medians: samples/common/sampleReporting.cpp of TensorRT 11.1.
 ENQUEUE_SHARE = 0.8
 # What the split's requests may take, as shares of the samples' median, for both to be of one pace.
-# Four events add up to 3 % to a request of 0.2 ms.
+# Four events add up to 8 % to a request of 0.2 ms (docs/performance.md, "What a sample costs").
 SAME_PACE = (0.9, 1.15)
 # What asks each engine for a CUDA graph. Inductor has no option for it but this mode.
 GRAPH_OPTIONS = {"compile": ("mode", "reduce-overhead")}

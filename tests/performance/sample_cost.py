@@ -2,15 +2,21 @@
 
 The loop runs an inference that does nothing. Events are measured where there is a GPU: many short
 pairs of blocks of requests, one with them and one without, so that a host whose pace changes does
-so for both; the median of the pairs' differences counts. The statistics' time is the process's own.
+so for both; the median of the pairs' differences counts. `bare/events.cu` does the same in C++:
+that much the events cost by themselves. The statistics' time is the process's own.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
 import statistics
+import subprocess
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +30,8 @@ from tests.performance.workers import Driven, Engines
 
 INFERENCES, LOOPS = 300_000, 9
 LOOP_LIMIT_US = 2.0
-EVENT_LIMIT_US = 5.0
+BARE = Path(__file__).with_name("bare") / "events.cu"
+BARE_ROW = re.compile(r"(\d+) kernels: (\S+) (\S+) (\S+)")
 REQUESTS, BLOCK_S, PAIRS = 100, 0.05, 100
 # What a GPU's engine needs to be itself again after a pause (docs/statistics.md), and more.
 REWARM_S = 0.03
@@ -92,6 +99,8 @@ def _peak_mib(work: Callable[[], object]) -> float:
 def _events() -> None:
     """Host time of a request with its four events less that without, block by block."""
     answers = [one for one in probe() if one.ready and one.device == "cuda"]
+    if answers:
+        _events_alone()
     for answer in answers:
         if answer.engine == "compile":
             continue  # eager's backend, and minutes to compile
@@ -106,10 +115,27 @@ def _events() -> None:
             engine.warm_up()
             costs_us, hosts_ms = _pairs(engine)
         typical = f"host {statistics.median(hosts_ms):.4f} ms"
-        limit = f"at most {EVENT_LIMIT_US:g} us"
+        limit = f"at most {LOOP_LIMIT_US:g} us beyond C++"
         row(f"{spec.label}: four events, us", _median(costs_us), f"{limit}; {typical}")
     if not answers:
         row("four events: no engine runs on a GPU here", "")
+
+
+def _events_alone() -> None:
+    """What four events cost where there is nothing of Python, nor of ours, in the process."""
+    if not (nvcc := shutil.which("nvcc")):
+        row("four events in C++: there is no nvcc on PATH", "")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "events"
+        subprocess.run([nvcc, "-O2", "-o", program, BARE], check=True)
+        done = subprocess.run([program], stdout=subprocess.PIPE, text=True)
+    found = BARE_ROW.findall(done.stdout)
+    if not found:
+        row(f"four events in C++: {done.stdout.strip()}", "")
+    for kernels, host_us, timed_us, untimed_us in found:
+        row(f"four events in C++, a graph of {kernels} kernels, us", timed_us,
+            f"{untimed_us} without time; host {float(host_us) / 1000:.4f} ms")  # fmt: skip
 
 
 def _pairs(engine: Driven) -> tuple[list[float], list[float]]:
