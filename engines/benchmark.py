@@ -165,10 +165,11 @@ class Benchmark:
         status, reason, hint = self._status(error)
         latency, throughput = None, None
         self.end_watch()
-        found, tags = self._conditions()
+        blocks = self._taken.times
+        found, tags = self._conditions(blocks)
         if self._taken.n:
             rounds = tuple(self._taken.rounds.values())
-            latency = latency_record(self._taken.all(), self._taken.times, tags, rounds)
+            latency = latency_record(self._taken.all(), blocks, tags, rounds)
             throughput = 1000.0 * self.spec.batch / latency.mean_ms
         return EngineResult(
             label=self.label,
@@ -187,12 +188,12 @@ class Benchmark:
         if self._watch is not None:
             self._watch.end()
 
-    def _conditions(self) -> tuple[ConditionsRecord | None, list[str]]:
-        """What disturbed the measurement, and for each of its blocks by which cause, if any."""
+    def _conditions(self, blocks: Sequence[Block]) -> tuple[ConditionsRecord | None, list[str]]:
+        """What disturbed the measurement, and for each of its `blocks` by which cause, if any."""
         taken, watch = self._taken, self._watch
         origin_ns = taken.timeline.origin_ns if taken.timeline is not None else 0
         log = watch.log() if watch is not None else conditions.GpuLog()
-        found, tags = conditions.judge(taken.times, log, origin_ns, taken.asleep_ns / 1e9)
+        found, tags = conditions.judge(blocks, log, origin_ns, taken.asleep_ns / 1e9)
         if watch is None and self._gpu and self._monitor is not None:
             found = msgspec.structs.replace(found, problem=self._monitor.problem)
         return (found if found.says_anything else None), tags

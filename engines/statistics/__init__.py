@@ -22,7 +22,7 @@ from engines.statistics.percentiles import (
     sample_floor,
 )
 from engines.statistics.rules import Settled, Stop, StopRule, WarmUpRule
-from engines.statistics.summary import Outliers, Summary, median_half_width, summarise
+from engines.statistics.summary import Outliers, Summary, median_known, summarise
 
 __all__ = [
     "MIN_BLOCKS",
@@ -44,7 +44,7 @@ __all__ = [
     "interval_floor",
     "interval_ranks",
     "judge",
-    "median_half_width",
+    "median_known",
     "nearest_rank",
     "sample_floor",
     "summarise",

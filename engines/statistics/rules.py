@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from engines.statistics.percentiles import sample_floor
 from engines.statistics.samples import Floats, checked
-from engines.statistics.summary import MILD, median_half_width
+from engines.statistics.summary import MILD, median_known
 
 StopReason = Literal["known", "no longer improving", "time limit"]
 
@@ -194,11 +194,12 @@ class StopRule:
         n = len(samples)
         if elapsed_s < self.max_seconds and self._too_early(n, elapsed_s):
             return None
-        width = median_half_width(samples)
+        known = median_known(samples)
         if elapsed_s >= self._window_ends_at:
             self._window_ends_at = elapsed_s * self.WINDOW_GROWTH
-            self._history.append(width)
-        return self.judge(n, elapsed_s, width, self._history)
+            # What drifts now may come to rest within a longer run.
+            self._history.append(None if known.drifts else known.half_width)
+        return self.judge(n, elapsed_s, known.half_width, self._history)
 
     def judge(
         self, n: int, elapsed_s: float, width: float | None, history: Sequence[float | None]

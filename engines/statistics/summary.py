@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise
 from operator import or_
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -115,19 +116,27 @@ def summarise(samples_ms: ArrayLike, rounds: Sequence[int] = ()) -> Summary:
     )
 
 
-def median_half_width(samples_ms: ArrayLike) -> float | None:
-    """Half the width of the median's 95 % interval as a share of the median; 0.01 is 1 %.
+class Known(NamedTuple):
+    """How well a run knows its median.
 
-    Allows for samples that depend on each other. None where there is no interval: fewer than 11
-    samples, some that are worth fewer than 6 independent ones, or a median of 0.
+    `half_width` is half the width of its 95 % interval as a share of it, 0.01 for 1 %; None where
+    it has none: fewer than 11 samples, some that are worth fewer than 6 independent ones, or a
+    median of 0. `drifts` is whether the run drifts, see `Summary`: a longer one may know more.
     """
+
+    half_width: float | None
+    drifts: bool
+
+
+def median_known(samples_ms: ArrayLike) -> Known:
+    """How well the median of `samples_ms` is known; ValueError as `summarise`, but for none."""
     samples = checked(samples_ms, allow_empty=True)
     if len(samples) < sample_floor(50):
-        return None
-    (median,), _ = _percentiles(samples, np.sort(samples), (50,))
+        return Known(None, False)
+    (median,), drift = _percentiles(samples, np.sort(samples), (50,))
     if not median.value or median.low is None or median.high is None:
-        return None
-    return (median.high - median.low) / (2 * median.value)
+        return Known(None, drift > 0)
+    return Known((median.high - median.low) / (2 * median.value), drift > 0)
 
 
 def _percentiles(

@@ -281,6 +281,14 @@ class TestStopOverTime:
         assert stop.reason in ("no longer improving", "time limit")
         assert stop.unmet
 
+    def test_one_that_drifts_is_given_the_time_to_come_to_rest(self) -> None:
+        """Of a decay over 12 s any 10 s say only that they drift; 60 hold its end."""
+        seconds = np.arange(61_000) / 1000
+        decay = 1 + 0.3 * np.exp(-seconds / 3)
+        stop, now = measure(decay * noisy(61_000, 1.0, 0.002), 1000)
+        assert stop.reason in ("known", "time limit")
+        assert now > 20
+
     def test_nothing_measured_by_the_limit(self) -> None:
         rule = StopRule()
         assert rule.decide([], 10.0) is None
