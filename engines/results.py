@@ -86,7 +86,7 @@ class LatencyRecord(Record, frozen=True, kw_only=True):
         elif self.drift is not None:
             why = "it drifts so much that there is no interval"
         else:
-            return ""
+            why = "its samples vary together so much that there is no interval"
         return f"its median is not known: {why}; measure longer, or on a quieter machine"
 
 

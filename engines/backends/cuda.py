@@ -235,7 +235,9 @@ class Event:
         return value.value
 
     def close(self) -> None:
-        call("cuEventDestroy_v2", self._handle)
+        """Let it go. In a context that an error has spoilt that fails, and there is no more to do:
+        whatever spoilt it is what the user has to hear."""
+        library().cuEventDestroy_v2(self._handle)
 
 
 class DeviceMemory:

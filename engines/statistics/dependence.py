@@ -125,9 +125,12 @@ def dependence_of_rounds(
     as for any sample of clusters (Kish, Survey Sampling, 1965, section 5.4: the design effect). So
     few of them know it with few degrees of freedom, which widens it by Student's quantile; but at
     most to where each round is all or nothing, which makes every round one flag. Batches as small
-    as a run of its own would have are its floor, since few rounds may be alike by chance.
+    as a run of its own would have are its floor, since few rounds may be alike by chance. It counts
+    whether it is evident or not: to ask few rounds first whether they differ would let those that
+    do by chance not show it have intervals that held in 89 % (six and nine rounds).
 
-    `carried` is the share of a deviation that passes on from one round to the next.
+    `carried` is the share of a deviation that passes on from one round to the next. It is a drift
+    where the rounds differ beyond chance.
     """
     n = len(flags)
     share = float(flags.mean()) if n else 0.0
@@ -138,12 +141,12 @@ def dependence_of_rounds(
     sums = np.add.reduceat(flags.astype(np.int64), np.cumsum(sizes) - sizes)
     deviation = sums - share * sizes
     ratio = len(sizes) / (len(sizes) - 1) * float(deviation @ deviation) / (n * of_one)
-    evident = found.evident or ratio > _chance_limit(len(sizes) - 1)
+    differ = found.evident or ratio > _chance_limit(len(sizes) - 1)
     all_or_nothing = float(sizes @ sizes) / n
     worth = len(sizes) / drift_factor(carried)
     widened = ratio * (student_t(Z_95, max(worth - 1, LEAST_FREEDOM)) / Z_95) ** 2
     inflation = max(1.0, found.ratio, min(widened, all_or_nothing) * drift_factor(carried))
-    return Dependence(evident, inflation, carried if carried > DRIFT else 0.0)
+    return Dependence(True, inflation, carried if differ and carried > DRIFT else 0.0)
 
 
 class _Batches(NamedTuple):
@@ -209,7 +212,8 @@ def _long_run_variance(values: NDArray[np.generic]) -> float:
 
 
 def student_t(z: float, freedom: float) -> float:
-    """Student's t quantile from the normal one: within 0.2 % from 5 degrees of freedom on.
+    """Student's t quantile from the normal one: within 0.2 % from 5 degrees of freedom on; of the
+    two-sided 95 % point 0.7 % too small at 3 and 8 % at 1.5.
 
     Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
     """

@@ -208,6 +208,8 @@ class StopRule:
         unmet = self._too_early(n, elapsed_s)
         if width is None:
             unmet += (f"the median's interval is not known, wanted ± {self._goal}",)
+        elif width > 1:
+            unmet += (f"the median is not known, wanted ± {self._goal}",)
         elif width > self.half_width:
             unmet += (
                 f"the median is known to ± {_two_digits(100 * width)} %, wanted ± {self._goal}",

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import accumulate, pairwise
-from operator import or_
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from engines.statistics.dependence import (
-    INDEPENDENT,
-    Dependence,
-    dependence,
-    dependence_of_rounds,
-)
-from engines.statistics.percentiles import (
-    PERCENTILES,
-    Percentile,
-    nearest_rank,
-    percentile_of,
-    sample_floor,
-)
-from engines.statistics.rounds import MIN_ROUNDS, log_medians, median_of_rounds
+from engines.statistics.intervals import percentiles_of_run
+from engines.statistics.percentiles import PERCENTILES, Percentile, nearest_rank, sample_floor
 from engines.statistics.samples import Floats, checked
 
 # Tukey's inner and outer fences (Exploratory Data Analysis, 1977), in interquartile ranges.
 MILD = 1.5
 SEVERE = 3.0
-# The parts of a run whose medians bound that of a drift: about as many as show it (see `DRIFT`).
-PARTS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +72,8 @@ class Summary:
 def summarise(samples_ms: ArrayLike, rounds: Sequence[int] = ()) -> Summary:
     """Everything about one run's latencies in ms, given in the order they were taken.
 
-    `rounds` are the numbers of samples of each round, where the engine took turns with others.
-    From MIN_ROUNDS of them on intervals go by what differs from round to round.
+    `rounds` are the numbers of samples of each round, where the engine took turns with others:
+    from six of them on intervals go by what differs from round to round.
 
     Raises ValueError for no samples, for samples that are negative or not finite, and for rounds
     that do not add up to them.
@@ -103,7 +85,7 @@ def summarise(samples_ms: ArrayLike, rounds: Sequence[int] = ()) -> Summary:
             f"found {len(rounds)} of {sum(rounds)}"
         )
     in_order = np.sort(samples)
-    percentiles, drift = _percentiles(samples, in_order, PERCENTILES, rounds)
+    percentiles, drift = percentiles_of_run(samples, in_order, PERCENTILES, rounds)
     return Summary(
         n=len(samples),
         mean=float(samples.mean()),
@@ -133,87 +115,10 @@ def median_known(samples_ms: ArrayLike) -> Known:
     samples = checked(samples_ms, allow_empty=True)
     if len(samples) < sample_floor(50):
         return Known(None, False)
-    (median,), drift = _percentiles(samples, np.sort(samples), (50,))
+    (median,), drift = percentiles_of_run(samples, np.sort(samples), (50,))
     if not median.value or median.low is None or median.high is None:
         return Known(None, drift > 0)
     return Known((median.high - median.low) / (2 * median.value), drift > 0)
-
-
-def _percentiles(
-    samples: Floats,
-    in_order: Floats,
-    percentiles: tuple[float, ...],
-    rounds: Sequence[int] = (),
-) -> tuple[tuple[Percentile, ...], float]:
-    """The `percentiles`, lowest first, with intervals that allow for dependence; the first's drift.
-
-    A tail tells little about its own dependence: 2,000 samples have 20 above p99, which may lie
-    apart by chance although slow ones come together. So it borrows from the percentiles below.
-    Where a lower one has shown that samples depend on each other, it needs no evidence of its own;
-    and the inflation of the two below it, as their geometric mean, is its doubt: where the samples
-    would not be worth enough for it by that, it has no interval, and where they would hardly, its
-    interval is by that one (see `percentile_of`). Each by itself, the interval of p99 from 2,000
-    samples held its value in as few as 75 % of the draws from a recorded run.
-    """
-    judge, parts = _judge(samples, rounds)
-    judged = [
-        judge(samples <= in_order[nearest_rank(len(samples), one) - 1])
-        if len(samples) >= sample_floor(one)
-        else INDEPENDENT
-        for one in percentiles
-    ]
-    evident = accumulate((one.evident for one in judged), or_)
-    inflations = [
-        one.inflation if known else 1.0 for one, known in zip(judged, evident, strict=True)
-    ]
-    found = [
-        percentile_of(in_order, *one)
-        for one in zip(percentiles, inflations, _doubts(inflations), strict=True)
-    ]
-    drift = judged[0].drift
-    if drift and parts:
-        found[0] = _of_a_drift(found[0], samples, parts)
-    return tuple(found), drift
-
-
-def _judge(
-    samples: Floats, rounds: Sequence[int]
-) -> tuple[Callable[[NDArray[np.bool_]], Dependence], Sequence[int]]:
-    """What judges flags of `samples`, and the sizes of the parts that tell how far a drift goes.
-
-    These are the rounds, where there are enough, or PARTS equal ones. There are none for latencies
-    of 0, as a clock too coarse for them has, which have no logarithm.
-    """
-    n = len(samples)
-    if not samples.min() > 0:
-        return dependence, ()
-    if len(rounds) < MIN_ROUNDS:
-        edges = [n * part // PARTS for part in range(PARTS + 1)]
-        return dependence, [last - first for first, last in pairwise(edges)]
-    *_, carried = median_of_rounds(log_medians(samples, rounds))
-    return partial(dependence_of_rounds, rounds=rounds, carried=carried), rounds
-
-
-def _of_a_drift(median: Percentile, samples: Floats, parts: Sequence[int]) -> Percentile:
-    """`median` with an interval as wide as the medians of `parts`, which drift, make it.
-
-    Of samples that vary together so much too few are left to rank, or none; and where the drift
-    would still go is not among them. How far the parts lie apart bounds it all the same: of a
-    drift over a third of 5,000 samples ranks alone held the median in 78 % of the two runs in three
-    that had any, these hold it in 95 % of all.
-    """
-    assert median.value is not None, "too few samples for a median are too few for a drift"
-    _, log_low, log_high, _ = median_of_rounds(log_medians(samples, parts))
-    low, high = math.exp(log_low), math.exp(log_high)
-    if median.low is not None and median.high is not None:
-        low, high = min(low, median.low), max(high, median.high)
-    return replace(median, low=min(low, median.value), high=max(high, median.value))
-
-
-def _doubts(inflations: list[float]) -> list[float]:
-    """For each percentile the geometric mean of the inflations of the two below it, or the one."""
-    below = [inflations[max(0, at - 2) : at] for at in range(len(inflations))]
-    return [math.prod(one) ** (1 / max(1, len(one))) for one in below]
 
 
 def _outliers(in_order: Floats) -> Outliers:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from engines.backends import cuda, split
+from engines.worker.failure import WorkerError
 from tests.engines.cuda_support import TurnedClock
 
 STREAM = 5
@@ -80,6 +83,18 @@ def test_an_event_that_fails_is_an_error_and_all_are_let_go(device, monkeypatch)
     with pytest.raises(cuda.CudaError, match="cuEventElapsedTime"):
         split.timed(device.parts(), 2)
     assert not device.held
+
+
+def test_what_spoils_the_context_is_what_is_told(device, monkeypatch):
+    monkeypatch.setattr(device, "cuEventDestroy_v2", lambda *_: 700, raising=False)
+    parts = dataclasses.replace(device.parts(), wait=broken)
+    with pytest.raises(WorkerError, match="an illegal address") as caught:
+        split.timed(parts, 100)
+    assert caught.value.__context__ is None
+
+
+def broken() -> None:
+    raise WorkerError("an illegal address")
 
 
 def scattered(n: int) -> split.DeviceTimes:

@@ -31,8 +31,10 @@ MOST_WRONG = 0.07
 # as long as itself. Stretches of a fiftieth keep what a run can see, and are held to the limits;
 # those of a tenth show what becomes of the intervals beyond, and how often the run says "drifts".
 STRETCHES = {50: True, 10: False}
-# By turns a draw is rounds of so many samples, each from anywhere, as the summary is told.
-ROUNDS = ((9, 300), (36, 300), (36, 1_500))
+# By turns a draw is so many rounds, each from anywhere, as long as so many typical samples take:
+# so a run has them, and a slow round has fewer.
+ROUNDS = ((6, 300), (9, 300), (36, 300), (36, 1_500))
+MANY = 20_000  # rounds whose percentile is the long-run one
 RECORDINGS = ("eager", "onnxruntime", "small", "eager_shared", "onnxruntime_shared")
 ROWS = 250  # runs made at a time
 
@@ -89,11 +91,21 @@ def recorded(name: str, n: int, draws: int, percentiles: Sequence[float], stretc
 def by_turns(name: str, rounds: int, each: int, draws: int, percentiles: Sequence[float]) -> Drawn:
     rng = np.random.default_rng([rounds, each, len(name)])
     samples = load(name).samples
-    truth = percentiles_of(samples, percentiles)
+    ends = np.cumsum(np.tile(samples, 2))
+    length_ms = each * float(np.median(samples))
+
+    def some(count: int) -> list[Floats]:
+        found = []
+        for first in rng.integers(len(samples), size=count):
+            began = ends[first] - samples[first]
+            last = max(first + 1, int(np.searchsorted(ends, began + length_ms)))
+            found.append(samples[np.arange(first, last) % len(samples)])
+        return found
+
+    truth = percentiles_of(np.concatenate(some(MANY)), percentiles)
     for _ in range(draws):
-        first = rng.integers(len(samples), size=(rounds, 1))
-        drawn = samples[(first + np.arange(each)) % len(samples)]
-        yield drawn.ravel(), [each] * rounds, truth
+        drawn = some(rounds)
+        yield np.concatenate(drawn), [len(one) for one in drawn], truth
 
 
 def percentiles_of(samples: Floats, percentiles: Sequence[float]) -> dict[float, float]:

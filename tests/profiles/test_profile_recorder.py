@@ -125,6 +125,18 @@ def test_a_run_that_is_stopped_keeps_what_was_measured(
     np.testing.assert_array_equal(kept[1, "measuring"].latencies_ms, values)
 
 
+def test_turns_that_were_stopped_are_summarised_by_their_rounds(
+    recorder: Recorder, build: Any, profile: Profile
+) -> None:
+    rounds = [build.latencies(median, 50 + number) for number, median in enumerate([4, 5, 6] * 2)]
+    for number, values in enumerate(rounds):
+        recorder.apply(Samples("benchmark 1", 1, "measuring", float(number), values, round=number))
+    samples, sizes = np.concatenate(rounds), [len(one) for one in rounds]
+    found = recorder.profile(profile.machine).results[1].latency
+    assert found == latency_record(samples, rounds=sizes)
+    assert found != latency_record(samples)
+
+
 def test_an_engine_that_died_says_why_and_keeps_its_samples(
     recorder: Recorder, build: Any, profile: Profile
 ) -> None:

@@ -105,8 +105,8 @@ def with_p50(build: Any, value: float, low: float | None, high: float | None, **
         (11.0, 158.3, None, "its 95 % interval reaches from 11 to 158.3 ms"),
         (5.0, 12.5, None, "its 95 % interval reaches from 5 to 12.5 ms"),
         (None, None, 0.92, "it drifts so much that there is no interval"),
+        (None, None, None, "its samples vary together so much that there is no interval"),
         (6.0, 23.8, None, ""),
-        (None, None, None, ""),
     ],
 )
 def test_a_median_that_is_not_known_is_no_figure_to_compare(

@@ -1,7 +1,7 @@
 // What four events cost a request, with no Python in the process: copy in, replay a graph, copy
-// out, wait. Pairs of blocks with and without events, as sample_cost.py has them. Prints, for each
-// number of kernels in the graph, microseconds: host time without events, what four events add,
-// and what they add where they keep no time.
+// out, wait. Blocks of requests without events, with four, and with four that keep no time, in
+// turn. Prints, for each number of kernels in the graph, medians in microseconds: host time without
+// events, what four events add, and what they add where they keep no time.
 
 #include <cuda_runtime.h>
 
