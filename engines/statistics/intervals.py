@@ -102,7 +102,7 @@ def _united(median: Percentile, spread: Spread | None) -> Percentile:
     Of samples that vary together so much too few are left to rank, or none; and where a drift
     would still go is not among them. How far the parts of a run lie apart bounds it all the same.
     Of a drift over a third of 5,000 samples ranks alone hold the median in 78 % of the two runs in
-    three that have any; these intervals in nine of ten of all (docs/statistics.md).
+    three that have any, these intervals in 94 % of all (docs/statistics.md).
     """
     if median.value is None or spread is None:
         return median
