@@ -67,11 +67,11 @@ class LatencyRecord(Record, frozen=True, kw_only=True):
 
     @property
     def half_width(self) -> float | None:
-        """The wider half of the median's 95 % interval as a share of it, None without one."""
+        """Half the width of the median's 95 % interval as a share of it, None without one."""
         found = self.percentile(50)
         if found is None or not found.value_ms or found.low_ms is None or found.high_ms is None:
             return None
-        return max(found.value_ms - found.low_ms, found.high_ms - found.value_ms) / found.value_ms
+        return (found.high_ms - found.low_ms) / (2 * found.value_ms)
 
     @property
     def median_unknown(self) -> str:

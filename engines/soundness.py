@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engines.results import ConditionsRecord, EngineResult, WarmUpRecord, is_known
+from engines.results import KNOWN_WITHIN, ConditionsRecord, EngineResult, WarmUpRecord, is_known
 from engines.statistics import Reason, Verdict
 from engines.statistics.dependence import Z_95
 
@@ -21,6 +21,10 @@ UNSETTLED = "unsettled"
 # rise, compilers at work and neighbours that come and go, what is larger does not outlast ten
 # seconds of warm-up, and shows as drift in what is measured.
 UNSETTLED_FACTOR = 2.0
+RATIO_UNKNOWN = "ratio-unknown"
+# How much further an interval must lie beyond a threshold for a verdict, for each doubt of a kind
+# that has a measure. One of a ratio that is not known is itself known that badly.
+DOUBTED_BY = {UNSETTLED: UNSETTLED_FACTOR, RATIO_UNKNOWN: KNOWN_WITHIN}
 # What two processes of one engine that take turns differ by on a CPU, each in the memory that it
 # was given: the standard deviation of their ratio, in sets of four (docs/statistics.md). With the
 # heap in huge pages it is half of that. On an H200, of 190 pairs in a CUDA graph none was called
@@ -68,12 +72,12 @@ def _on(device: str, share: float) -> str:
 
 
 def ratio_unknown(ratio: float | None, low: float | None, high: float | None) -> list[Reason]:
-    """Why no verdict can rest on a ratio with the interval `low` to `high`; empty where one can."""
+    """What there is to doubt in a ratio with the interval `low` to `high`; empty where nothing."""
     if ratio is None or low is None or high is None or is_known(ratio, low, high):
         return []
     ends = " to ".join(f"{PERCENT * (end - 1):+,.0f} %" for end in (low, high))
     text = f"the ratio is not known: its 95 % interval reaches from {ends}; measure longer"
-    return [Reason("ratio-unknown", text)]
+    return [Reason(RATIO_UNKNOWN, text)]
 
 
 def unfit(result: EngineResult, name: str, *, by_turns: bool = False) -> list[Reason]:
@@ -105,13 +109,14 @@ def stands(
     """Whether `verdict`, on a ratio in `low` to `high`, holds in spite of `doubts` (`unfit`).
 
     Without any it does. With warm-ups that did not settle a difference does that is larger than
-    they could still bring about; nothing else that makes a side unfit has such a limit.
+    they could still bring about, and one whose size is not known where its direction is: not by an
+    end of its interval alone. Nothing else that makes a side unfit has such a limit.
     """
     if not doubts:
         return True
-    if low is None or high is None or any(one.code != UNSETTLED for one in doubts):
+    if low is None or high is None or any(one.code not in DOUBTED_BY for one in doubts):
         return False
-    factor = UNSETTLED_FACTOR ** len(doubts)
+    factor = math.prod(DOUBTED_BY[one.code] for one in doubts)
     if verdict is Verdict.FASTER:
         return high * factor < 1 / (1 + threshold)
     return verdict is Verdict.SLOWER and low / factor > 1 + threshold

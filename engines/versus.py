@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engines.results import EngineResult, VersusRecord
 from engines.soundness import (
-    UNSETTLED,
+    DOUBTED_BY,
     beyond,
     caveats,
     of_processes,
@@ -117,7 +117,7 @@ def judged_again(saved: VersusRecord, threshold: float, device: str) -> VersusRe
         of_processes(device), verdict, saved.ratio, saved.low, saved.high, (reason,)
     )
     others = saved.reasons[1:]
-    doubts = [Reason(UNSETTLED, one) for one in others if one.startswith(f"{UNSETTLED}:")]
+    doubts = [Reason(code, one) for one in others if (code := one.partition(":")[0]) in DOUBTED_BY]
     if not stands(verdict, saved.low, saved.high, threshold, doubts):
         verdict = Verdict.UNCLEAR
     reasons = (f"{reason.code}: {reason.text}", *others)

@@ -11,6 +11,7 @@ from engines.statistics.comparison import (
     Verdict,
     compare,
     judge,
+    limits,
 )
 from engines.statistics.live import Box, DecimatedSeries, LatencyHistogram
 from engines.statistics.percentiles import (
@@ -44,6 +45,7 @@ __all__ = [
     "interval_floor",
     "interval_ranks",
     "judge",
+    "limits",
     "median_known",
     "nearest_rank",
     "sample_floor",

@@ -32,6 +32,8 @@ GRID = 512
 # What a verdict's reasons call drift: it widens the interval this much, and the carry-over from
 # block to block is beyond chance.
 NOTABLE_WIDENING = 1.5
+# A threshold up to which its inverse is told by the same figure.
+SAME_BOTH_WAYS = 0.05
 # The median absolute deviation of a normal distribution times this is its standard deviation.
 MAD_TO_SIGMA = 1.4826
 
@@ -312,7 +314,7 @@ def _expanded_tail(blocks: int) -> float:
 def judge(ratio: float, low: float, high: float, threshold: float) -> tuple[Verdict, Reason]:
     """The verdict on a ratio of medians with its 95 % interval `low` to `high`, and its reason."""
     above, below = 1 + threshold, 1 / (1 + threshold)
-    limit = f"{100 * threshold:g} %"
+    limit = limits(threshold)
     interval = f"{_change(low)} to {_change(high)}"
     if low > above or high < below:
         verdict = Verdict.SLOWER if low > above else Verdict.FASTER
@@ -323,6 +325,16 @@ def judge(ratio: float, low: float, high: float, threshold: float) -> tuple[Verd
         return Verdict.SAME, Reason("within-threshold", text)
     text = f"the median's change, {interval}, is on both sides of a threshold of {limit}"
     return Verdict.UNCLEAR, Reason("interval-crosses-threshold", text)
+
+
+def limits(threshold: float) -> str:
+    """The changes beyond which a ratio is SLOWER or FASTER, in words: each other's inverse.
+
+    Up to 5 % the two are the same for a reader, 4.8 % at that.
+    """
+    if threshold <= SAME_BOTH_WAYS:
+        return f"{100 * threshold:g} %"
+    return f"+{100 * threshold:g} or -{100 * threshold / (1 + threshold):.1f} %"
 
 
 def _change(ratio: float) -> str:

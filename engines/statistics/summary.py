@@ -102,8 +102,8 @@ class Known(NamedTuple):
     """How well a run knows its median.
 
     `half_width` is half the width of its 95 % interval as a share of it, 0.01 for 1 %; None where
-    it has none: fewer than 11 samples, some that are worth fewer than 6 independent ones, or a
-    median of 0. `drifts` is whether the run drifts, see `Summary`: a longer one may know more.
+    it has none: fewer than 11 samples, or a median of 0. `drifts` is whether the run drifts, see
+    `Summary`: a longer one may know more.
     """
 
     half_width: float | None

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from engines.statistics import Comparison, Verdict, compare
+from engines.statistics import Comparison, Verdict, compare, judge
 from engines.statistics.comparison import _cut, _expanded_tail
 from engines.statistics.dependence import student_t
 
@@ -231,6 +231,8 @@ class TestReasons:
         assert codes(slower) == ["beyond-threshold"]
         assert "+10." in slower.reasons[0].text or "+9." in slower.reasons[0].text
         assert "beyond 1 %" in slower.reasons[0].text
+        _, said = judge(0.82, 0.815, 0.825, 0.2)
+        assert said.text.endswith("beyond +20 or -16.7 %"), "each other's inverse"
         same = compare(independent(rng)[0], independent(rng)[0])
         assert codes(same) == ["within-threshold"]
 

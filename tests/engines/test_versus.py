@@ -178,6 +178,16 @@ def test_what_a_reader_must_know_is_said_beside_a_verdict(
     assert (found.verdict, codes(found)) == ("SLOWER", ["beyond-threshold", code])
 
 
+def test_the_direction_of_a_ratio_that_is_hardly_known_may_be_known() -> None:
+    rng = np.random.default_rng(7)
+    slow = {one: block * (1 + 40 * (one % 2)) for one, block in turns(1.0, seed=1).items()}
+    entry = {one: 90 * block * rng.uniform(0.8, 1.2) for one, block in turns(20.0, seed=2).items()}
+    found = versus(A, slow, result(), entry, THRESHOLD)
+    assert (found.verdict, codes(found)) == ("SLOWER", ["beyond-threshold", "ratio-unknown"])
+    assert judged_again(found, 0.02, "cpu").verdict == "SLOWER"
+    assert judged_again(found, 0.99, "cpu").low == found.low
+
+
 def test_a_ratio_that_is_hardly_known_supports_no_verdict() -> None:
     """Every other round of the baseline is 41 times as slow: what its pairs come to is chance."""
     rng = np.random.default_rng(7)
