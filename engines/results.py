@@ -251,10 +251,8 @@ class ConditionsRecord(Record, frozen=True, kw_only=True):
         if verdict == "SUSPENDED":
             return f"SUSPENDED: the machine slept for {self.asleep_s:.0f} s in the middle"
         if verdict == "SHARED CPU":
-            share = f"{100 * (self.processor_wait_share or 0):.0f} %"
-            return (
-                f"SHARED CPU: others had its processors: it waited for one for {share} of the time"
-            )
+            share = f"{100 * self.crowded_share:.0f} %"
+            return f"SHARED CPU: others had its processors in {share} of the time"
         share = f"{100 * self.shared_share:.0f} %"
         seen = f" (seen there: {', '.join(self.others)})" if self.others else ""
         return f"SHARED GPU: another process computed on it in {share} of the time{seen}"

@@ -178,12 +178,12 @@ def _conditions(result: EngineResult, name: str, *, by_turns: bool, harmless: bo
 def _in_words(condition: str, found: ConditionsRecord) -> str:
     others = f": {', '.join(found.others)}" if found.others else ""
     throttled, capped = PERCENT * found.throttled_share, PERCENT * found.power_capped_share
-    waited = PERCENT * (found.processor_wait_share or 0.0)
+    crowded = PERCENT * found.crowded_share
     words = {
         "THROTTLED": f"the GPU was throttled for {throttled:.0f} % of it; let it cool, then measure"
         " again",
         "SHARED GPU": f"other processes were on the GPU{others}; measure again without them",
-        "SHARED CPU": f"others had its processors: it waited for one for {waited:.0f} % of it",
+        "SHARED CPU": f"others had its processors in {crowded:.0f} % of the time",
         "POWER-CAPPED": f"the GPU's power limit held for {capped:.0f} % of it",
     }
     return words.get(condition, f"it was {condition} meanwhile")

@@ -291,7 +291,7 @@ def test_processors_are_shared_where_a_thread_waits_for_one_in_too_many_blocks(
     assert tags.count(CROWDED) == round(100 * share)
     assert not found.invalid
     if verdicts:
-        assert f"{sum(waits):.0f} % of the time" in found.sentences[0]
+        assert f"{100 * share:.0f} % of the time" in found.sentences[0]
         assert {one.condition for one in found.disturbances} == {"SHARED CPU"}
 
 
