@@ -102,7 +102,7 @@ def test_another_threshold_judges_the_same_samples(saved: Any) -> None:
     done = infer_tui("compare", str(saved[0]), "--threshold", "99.9", "--json")
     (entry,) = json.loads(done.stdout)["entries"]
     assert json.loads(done.stdout)["threshold"] == pytest.approx(0.999)
-    assert any("99.9 %" in reason for reason in entry["reasons"])
+    assert any("+99.9 or -50.0 %" in reason for reason in entry["reasons"])
 
 
 def test_two_profiles_by_turns_are_compared_as_ever(saved: Any) -> None:
