@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +113,22 @@ def of_user(name: str) -> Path:
         return Path(name).expanduser()
     except RuntimeError as error:
         raise FileError(f"{name}: there is no such user", hint="write the whole path") from error
+
+
+def check_readable(name: str, what: str, expected: str) -> Path:
+    """The path of the file `name` that a user gave; FileError where it can't be read.
+
+    `what` is what it is for, `expected` what it should be, in words.
+    """
+    path = of_user(name)
+    try:
+        # Before it is opened: opening a pipe can wait for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "it is not a file")
+        with path.open("rb"):
+            return path
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise FileError(
+            f"can't read the {what} file {name}: {reason or error}", hint=f"expected {expected}"
+        ) from error

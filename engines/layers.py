@@ -23,7 +23,7 @@ from engines.benchmark import Benchmark
 from engines.building import have_engine, with_gpu_users
 from engines.control import Control
 from engines.entry import Made, load_request
-from engines.errors import Cancelled, EngineUnavailable, InferTuiError, UsageError
+from engines.errors import Cancelled, InferTuiError, UsageError
 from engines.events import Event, JobDone, JobFailed, JobStarted, Progress
 from engines.model import facts_of
 from engines.plan import EngineSpec, ModelSpec, OptionValue, Record, RunPlan
@@ -206,18 +206,9 @@ def profile_layers(
     answers = answers_about([asked], known, control)
     (spec,) = resolve(plan, answers).engines
     if not can_run(spec, spec.device, answers):
-        raise unavailable(spec, answers)
+        answer = answers.get((spec.engine, spec.device, spec.environment))
+        raise registry.unavailable(spec, answer)
     return (yield from LayersJob(plan, asked, spec, answers, control).events())
-
-
-def unavailable(spec: EngineSpec, answers: Answers) -> EngineUnavailable:
-    """That the engine of `spec` can't run here, and why."""
-    answer = answers.get((spec.engine, spec.device, spec.environment))
-    if answer is not None and answer.ready:
-        return EngineUnavailable(answer.refuses(spec))
-    name = f"{spec.engine}@{spec.environment}" if spec.environment else spec.engine
-    reason, hint = (answer.reason, answer.install) if answer else ("it did not answer", "")
-    return EngineUnavailable(f"{name} is not available here: {reason}", hint=hint)
 
 
 def without_graph(spec: EngineSpec) -> EngineSpec:

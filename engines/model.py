@@ -128,8 +128,13 @@ def draw_graph(
         return GraphDrawn(Path(drawn["path"]), drawn["note"], beside)
 
 
-def export(model: ModelSpec, path: Path, control: Control | None = None) -> Path:
-    """Write the model's ONNX file to `path`; FileError where that can't be done."""
+def export(
+    model: ModelSpec, path: Path, control: Control | None = None, *, overwrite: bool = False
+) -> Path:
+    """Write the model's ONNX file to `path`; FileError where that can't be done.
+
+    Without `overwrite` an existing file is such an error.
+    """
     with _preparation("export", control) as preparation:
         weights = finish(preparation.weights(model))
         artifact = finish(preparation.onnx(model, weights))
@@ -137,7 +142,7 @@ def export(model: ModelSpec, path: Path, control: Control | None = None) -> Path
     if target.exists() and not target.is_file():
         raise FileError(f"can't write {target}: it is not a file", hint="choose another by -o")
     try:
-        files.replace(target, artifact.path.read_bytes())
+        files.replace(target, artifact.path.read_bytes(), overwrite=overwrite)
     except OSError as error:
         raise FileError(
             f"can't write {target}: {error.strerror or error}", hint="choose another file by -o"

@@ -16,7 +16,7 @@ import msgspec
 from engines import files
 from engines.artifacts import Artifact, Cache, Making, Miss, sha256_of
 from engines.control import Control
-from engines.errors import FileError, InferTuiError, WorkerFailed
+from engines.errors import InferTuiError, WorkerFailed
 from engines.events import Event, JobDone, JobFailed, JobKind, JobStarted, Progress
 from engines.opset import OPSET
 from engines.plan import ModelSpec, Precision
@@ -28,6 +28,11 @@ SUMMARY_RECIPE = "1"
 CONVERSION_RECIPE = "2"
 # The precisions whose ONNX file is made from the FP32 one.
 FROM_FP32: tuple[Precision, ...] = ("fp16", "int8")
+# What the files of the user's should be.
+EXPECTED = {
+    "weights": "a state dict saved by torch.save",
+    "calibration": "a float32 array saved by NumPy",
+}
 
 Work = Generator[Event, None, Artifact]
 
@@ -222,9 +227,7 @@ def weights_order(model: ModelSpec) -> Order:
     """
     parts = {"architecture": _architecture(model), "recipe": WEIGHTS_RECIPE}
     if model.weights:
-        parts["file"] = _digest_of_user_file(
-            model.weights, "weights", "a state dict saved by torch.save"
-        )
+        parts["file"] = _digest_of_user_file(model.weights, "weights")
     else:
         parts["seed"] = str(model.seed)
     return Order(
@@ -263,7 +266,7 @@ def onnx_order(model: ModelSpec, digest: str, precision: Precision, input_seed: 
         parts["onnxruntime"] = _version("onnxruntime", "onnxruntime-gpu")
     if precision == "int8":
         parts["calibration"] = (
-            _digest_of_user_file(model.calibration, "calibration", "a float32 array saved by NumPy")
+            _digest_of_user_file(model.calibration, "calibration")
             if model.calibration
             else f"seed {input_seed}"
         )
@@ -318,11 +321,12 @@ def _version(*packages: str) -> str:
     return "absent"
 
 
-def _digest_of_user_file(name: str, what: str, expected: str) -> str:
-    try:
-        return sha256_of(files.of_user(name))
-    except OSError as error:
-        raise FileError(
-            f"can't read the {what} file {name}: {error.strerror or error}",
-            hint=f"expected {expected}",
-        ) from error
+def check_files(model: ModelSpec) -> None:
+    """Raise FileError where a file of the user's that `model` names can't be read."""
+    for name, what in ((model.weights, "weights"), (model.calibration, "calibration")):
+        if name:
+            files.check_readable(name, what, EXPECTED[what])
+
+
+def _digest_of_user_file(name: str, what: str) -> str:
+    return sha256_of(files.check_readable(name, what, EXPECTED[what]))

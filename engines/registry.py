@@ -5,7 +5,7 @@ Whether it can is a question for the interpreter that would run it: `engines.pro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from engines.catalogue import (
     Option,
     find,
 )
-from engines.errors import UsageError, nearest
+from engines.errors import EngineUnavailable, UsageError, nearest
 from engines.plan import DEVICES, PRECISIONS, Device, EngineSpec, Precision
 
 __all__ = [
@@ -71,7 +71,7 @@ def check(spec: EngineSpec) -> None:
     if spec.precision not in known:
         raise UsageError(
             f"{engine.name} has no {spec.precision} on {' or '.join(devices)}",
-            hint="expected one of " + ", ".join(dict.fromkeys(known)),
+            hint="expected one of " + _listed(engine, devices),
         )
     for name, value in spec.options.items():
         option = engine.option(name)
@@ -82,6 +82,15 @@ def check(spec: EngineSpec) -> None:
                 hint=f"it is for {' and '.join(option.devices)}",
             )
     profiles_of(spec)
+
+
+def _listed(engine: Engine, devices: Sequence[Device]) -> str:
+    """The precisions of `engine` on `devices`; those that it has on a GPU only are set apart."""
+    everywhere = [one for one in engine.precisions.get("cpu", ()) if "cpu" in devices]
+    on_gpu = [one for place in devices for one in engine.precisions[place] if one not in everywhere]
+    if not (everywhere and on_gpu):
+        return ", ".join(everywhere or on_gpu)
+    return f"{', '.join(everywhere)}, or on a GPU {', '.join(on_gpu)}"
 
 
 def possible(spec: EngineSpec) -> bool:
@@ -258,6 +267,26 @@ class Availability:
             f"its engine file is for compute capability {named},"
             f" this GPU has {gpu['compute_capability']}"
         )
+
+
+def unavailable(spec: EngineSpec, answer: Availability | None) -> EngineUnavailable:
+    """That `spec` can't run here, and why; `answer` is about the device that it would run on."""
+    name = f"{spec.engine}@{spec.environment}" if spec.environment else spec.engine
+    if answer is None:
+        return EngineUnavailable(f"{name} is not available here: it did not answer")
+    if answer.ready:
+        return EngineUnavailable(answer.refuses(spec))
+    on_cpu = find(spec.engine).precisions.get("cpu", ()) if answer.device == "cuda" else ()
+    if not on_cpu:
+        why = f"{name} is not available here: {answer.reason}"
+    elif spec.precision in on_cpu:
+        why = f"{name} is not available on a GPU here: {answer.reason}"
+    else:
+        why = (
+            f"{name} has no {spec.precision} on the CPU, where it has {' and '.join(on_cpu)};"
+            f" on a GPU it is not available here: {answer.reason}"
+        )
+    return EngineUnavailable(why, hint=f"needs: {answer.install}" if answer.install else "")
 
 
 def pending() -> tuple[Availability, ...]:

@@ -45,6 +45,16 @@ def read_profile(path: Path | str) -> Profile:
     return parse_profile(read_text(path), str(path))
 
 
+def is_profile(path: Path | str) -> bool:
+    """Whether the file `path` is a whole profile as `profiles.writing` leaves one."""
+    try:
+        text = read_text(path)
+        parse_profile(text, str(path))
+    except FileError:
+        return False
+    return text.startswith(FIRST_LINE)
+
+
 def read_plan(path: Path | str) -> RunPlan:
     """The plan in the file `path`: a plan file's own, or the one that a profile was made from.
 

@@ -24,7 +24,14 @@ from engines import files
 from engines.errors import FileError
 from engines.plan import RunPlan
 from profiles.index import SUFFIX
-from profiles.reading import FIRST_LINE, LAST_LINE, parse_profile, read_bytes, read_profile
+from profiles.reading import (
+    FIRST_LINE,
+    LAST_LINE,
+    is_profile,
+    parse_profile,
+    read_bytes,
+    read_profile,
+)
 from profiles.schema import Profile, SamplesFile
 from profiles.validation import one_line
 
@@ -65,7 +72,8 @@ def write_profile(
 
     Either both are in place afterwards, or neither: then FileError says why and what to do, no
     temporary file is left, and an older profile at `path` is as it was, with its own samples.
-    Without `overwrite` an existing file at `path` is such an error. Where `samples` is None the
+    An existing file at `path` is such an error without `overwrite`, and with it where that is no
+    profile: nobody else's file is lost. Where `samples` is None the
     profile goes on naming the file of samples that it names already.
     """
     try:
@@ -160,6 +168,8 @@ def _check_target(target: Path, overwrite: bool) -> None:
             raise FileExistsError(errno.EEXIST, "it exists already")
         if not target.is_file():
             raise ValueError("is a device, expected a file")
+        if target.stat().st_size and not is_profile(target):
+            raise ValueError("the file that is there is not a profile that infer-tui wrote")
         # Replacing a file needs no leave to write it, but its owner protected it for a reason.
         if not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, "it is write-protected")

@@ -128,6 +128,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     keep = command.add_mutually_exclusive_group()
     keep.add_argument("--save", metavar="FILE", help="where to save the profile")
     keep.add_argument("--no-save", action="store_true", help="save nothing")
+    _overwrite_option(command, "--save", "a profile")
     _format_options(command)
     _progress_option(command)
     _model_options(command)
@@ -191,6 +192,14 @@ def _format_options(command: argparse.ArgumentParser) -> None:
     )
     shape.add_argument(
         "--json", action="store_const", const="json", dest="format", help="as --format json"
+    )
+
+
+def _overwrite_option(command: argparse.ArgumentParser, option: str, what: str) -> None:
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help=f"replace the file of {option} if it exists and is {what}; without it that is refused",
     )
 
 
@@ -262,6 +271,7 @@ def _model(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", nargs="?", default="mobilenetv2", metavar="MODEL")
     command.add_argument("--layers", action="store_true", help="print every layer")
     command.add_argument("--graph", metavar="FILE", help="draw the graph: .svg, .png or .dot")
+    _overwrite_option(command, "--graph", "a graph that infer-tui drew")
     _format_options(command)
     _model_options(command)
 
@@ -293,6 +303,7 @@ def _layers(command: argparse.ArgumentParser) -> None:
 def _export(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", nargs="?", default="mobilenetv2", metavar="MODEL")
     command.add_argument("-o", "--output", required=True, metavar="FILE.onnx")
+    _overwrite_option(command, "-o", "an ONNX file of PyTorch's")
     _model_options(command)
 
 

@@ -312,6 +312,17 @@ class TestRefused:
         assert_same_samples(read_samples(old, path), build.samples(1.0, 2.0))
         assert len(os.listdir(tmp_path)) == 2
 
+    @pytest.mark.parametrize("text", ["notes\n", "schema = 1\n[[engines]]\nengine = 'eager'\n"])
+    def test_what_is_not_a_profile_is_never_replaced(
+        self, build: Any, profile: Profile, tmp_path: Path, text: str
+    ) -> None:
+        path = tmp_path / "a.toml"
+        path.write_text(text)
+        told = refusal(profile, build.samples(1.0, 2.0), path)
+        assert "is not a profile that infer-tui wrote; save it under another name" in told
+        assert path.read_text() == text
+        assert os.listdir(tmp_path) == ["a.toml"]
+
     def test_a_name_taken_at_the_last_moment(
         self, build: Any, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -161,18 +161,24 @@ async def test_a_file_that_exists_is_overwritten_at_the_second_enter(
     scripted: ScriptedRun, tmp_path: Path
 ) -> None:
     scripted.wait = False
-    target = tmp_path / "run.toml"
-    target.write_text("mine")
+    notes, target = tmp_path / "notes.toml", tmp_path / "run.toml"
+    notes.write_text("mine")
     async with opened(plan_of(ORT)) as (app, pilot):
         await pilot.press("r")
         await until(pilot, lambda: app.controller.live and app.controller.live.ending)
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, PathDialog))
-        app.screen.query_one(Field).value = str(target)
-        await pilot.press("enter")
-        await until(pilot, lambda: "This file exists" in text_of(app))
-        assert target.read_text() == "mine"
-        await pilot.press("enter")
+        first = app.controller.save(target)
+        before = target.read_bytes()
+        for path in (notes, first):
+            app.screen.query_one(Field).value = str(path)
+            await pilot.press("enter")
+            await until(pilot, lambda: "This file exists" in text_of(app))
+            assert (notes.read_text(), target.read_bytes()) == ("mine", before)
+            await pilot.press("enter")
+            if path is notes:
+                await until(pilot, lambda: "is not a profile that infer-tui wrote" in text_of(app))
+                assert notes.read_text() == "mine"
         await until(pilot, lambda: app.screen is app.bench)
         assert read_profile(target)
 

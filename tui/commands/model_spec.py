@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from engines import preparation
 from engines.errors import UsageError, nearest
 from engines.plan import ModelSpec, Record
 from profiles.validation import convert
@@ -20,7 +21,7 @@ OPTIONS = ("width", "input_size", "classes", "seed", "weights", "calibration")
 def model_spec(arguments: argparse.Namespace, base: ModelSpec | None = None) -> ModelSpec:
     """`base` (default: the built-in model) with what `arguments` change.
 
-    Raises UsageError or FileError where a name or a value is wrong.
+    Raises UsageError or FileError where a name or a value is wrong, or a file can't be read.
     """
     changes = {
         option: value for option in OPTIONS if (value := getattr(arguments, option)) is not None
@@ -30,8 +31,10 @@ def model_spec(arguments: argparse.Namespace, base: ModelSpec | None = None) -> 
         if name not in MODELS:
             raise UsageError(f"unknown model '{name}'", hint=nearest(name, MODELS))
         changes["name"] = name
-    spec = msgspec.structs.replace(base or ModelSpec(), **changes)
-    return checked(spec)
+    spec = checked(msgspec.structs.replace(base or ModelSpec(), **changes))
+    # Also those that no entry may turn out to need: who names a file means it to be used.
+    preparation.check_files(spec)
+    return spec
 
 
 def checked(spec: Spec) -> Spec:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -17,9 +16,9 @@ from engines.errors import (
     EXIT_INVALID,
     EXIT_OK,
     EXIT_REGRESSION,
-    EngineUnavailable,
     FileError,
     InferTuiError,
+    UsageError,
 )
 from engines.events import EngineFinished, Event
 from engines.machine import describe_machine
@@ -30,6 +29,7 @@ from engines.registry import Availability
 from engines.results import EngineResult
 from engines.runner import run
 from profiles.frontier_table import frontier_exit_code
+from profiles.reading import is_profile
 from profiles.recorder import Recorder
 from profiles.rescue import rescue
 from profiles.schema import Profile
@@ -40,11 +40,12 @@ from tui.commands.plan import named_engines, plan_of
 from tui.commands.printing import print_report
 from tui.commands.progress import Progress
 from tui.commands.signals import stopped_by_signals
+from tui.commands.target import check_target
 
 
 def main(arguments: argparse.Namespace) -> int:
     plan = plan_of(arguments)
-    check_writable(arguments.save)
+    check_save(arguments)
     known = refuse_unavailable(plan, named_engines(arguments))
     machine, control, recorder = describe_machine(), Control(), Recorder()
     failure: InferTuiError | OSError | None = None
@@ -84,22 +85,12 @@ def closing_events(
         yield from events
 
 
-def check_writable(target: str | None) -> None:
-    """Refuse a place that can't be written before an hour is measured, not after."""
-    if target is None:
-        return
-    path = Path(target).expanduser().absolute()
-    if not path.parent.is_dir():
-        raise FileError(f"can't save in {path.parent}: no such folder", hint="make it first")
-    if path.exists() and not path.is_file():
-        raise FileError(f"can't save {path}: it is not a file", hint="choose another name")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise FileError(
-            f"can't save in {path.parent}: {error.strerror or error}", hint="choose another folder"
-        ) from error
+def check_save(arguments: argparse.Namespace) -> None:
+    """Refuse a file that can't be written, or must not be, before an hour is measured."""
+    if arguments.save is not None:
+        check_target(arguments.save, "a profile", is_profile, overwrite=arguments.overwrite)
+    elif arguments.overwrite:
+        raise UsageError("--overwrite is for the file of --save", hint="name one, or leave it out")
 
 
 def save(
@@ -117,7 +108,7 @@ def save(
     if arguments.save:
         path = Path(arguments.save).expanduser()
         try:
-            written = write_profile(profile, samples, path)
+            written = write_profile(profile, samples, path, overwrite=arguments.overwrite)
         except FileError as error:
             problem = error
         else:
@@ -146,13 +137,8 @@ def refuse_unavailable(plan: RunPlan, named: frozenset[str]) -> tuple[Availabili
     for spec in asked:
         own = [one for one in answers if one.question in registry.questions_of(spec)]
         able = [one for one in own if one.ready]
-        if not able:
-            name = f"{spec.engine}@{spec.environment}" if spec.environment else spec.engine
-            raise EngineUnavailable(
-                f"{name} is not available here: {own[0].reason}", hint=own[0].install
-            )
-        if all(one.refuses(spec) for one in able):
-            raise EngineUnavailable(able[0].refuses(spec))
+        if not able or all(one.refuses(spec) for one in able):
+            raise registry.unavailable(spec, (able or own)[0])
     return answers
 
 
