@@ -12,12 +12,34 @@ from engines.machine import Machine
 from engines.plan import RunPlan
 from engines.results import EngineResult
 from profiles.schema import Profile
-from profiles.spelling import NOT_KNOWN, spelled
+from profiles.spelling import NOT_KNOWN, percent, spelled
 
 GIB = 2**30
 DIGEST_SHOWN = 12
 # What stands for a value that is not there, by what that means.
 NOT_SET, NOT_SAID, BY_DEFAULT = "not set", "not said", "default"
+# What `Measurement` says, in words; those that are shares, and what no value means where it says.
+MEASUREMENT = {
+    "interleave": "by turns",
+    "blocks": "blocks of each engine",
+    "block_seconds": "seconds of a block",
+    "threshold": "changes that are SAME",
+    "iterations": "iterations",
+    "seconds": "seconds",
+    "min_seconds": "least seconds",
+    "max_seconds": "most seconds",
+    "median_half_width": "median known to",
+    "warmup_min_seconds": "least seconds of warm-up",
+    "warmup_min_iterations": "least iterations of warm-up",
+    "warmup_max_seconds": "most seconds of warm-up",
+    "energy": "energy",
+    "in_flight": "requests in flight",
+    "cpus": "processors",
+}
+SHARES = ("threshold", "median_half_width")
+WITHOUT = {"in_flight": "1 only", "cpus": "all"}
+# Why a run is where it is tells nothing of a difference where both are there.
+WHY_THERE = ("instead_of_cuda",)
 
 
 class Difference(NamedTuple):
@@ -65,8 +87,11 @@ def is_other_machine(a: Machine, b: Machine) -> bool:
 def between_plans(a: RunPlan, b: RunPlan) -> list[Difference]:
     """Each difference in how the two were measured; their engines are matched one by one."""
     found = list(_changes("plan", a, b, ["input_seed"], NOT_SET))
-    measurement = [field.name for field in msgspec.structs.fields(a.measurement)]
-    found += _changes("measurement", a.measurement, b.measurement, measurement, NOT_SET)
+    for name, what in MEASUREMENT.items():
+        x, y = getattr(a.measurement, name), getattr(b.measurement, name)
+        if x != y:
+            x, y = (percent(one, 2) if name in SHARES else one for one in (x, y))
+            found.append(_difference(f"measurement: {what}", x, y, WITHOUT.get(name, NOT_SET)))
     return found
 
 
@@ -86,10 +111,14 @@ def between_runs(a: Profile, b: Profile) -> list[Difference]:
 def between_results(a: EngineResult, b: EngineResult) -> list[Difference]:
     """What ran differently in two results that are compared: options, versions, facts."""
     found = _of_tables("option ", a.spec.options, b.spec.options, BY_DEFAULT)
-    if a.spec.device != b.spec.device:
+    if elsewhere := a.spec.device != b.spec.device:
         found.append(_difference("device", a.spec.device, b.spec.device, NOT_SAID))
     found += _of_tables("", a.versions, b.versions, NOT_SAID)
-    found += _of_tables("", a.facts, b.facts, NOT_SAID)
+    facts = [
+        {name: value for name, value in one.facts.items() if elsewhere or name not in WHY_THERE}
+        for one in (a, b)
+    ]
+    found += _of_tables("", facts[0], facts[1], NOT_SAID)
     return [one._replace(what=f"{a.label}: {one.what}") for one in found]
 
 
@@ -155,6 +184,8 @@ def _shown(value: object, missing: str) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, tuple | list):
+        value = ", ".join(map(str, value))
     return missing if value is None or value == "" else str(value)
 
 

@@ -158,11 +158,12 @@ def floor_notes(results: Iterable[EngineResult], percentile: float) -> list[str]
     return [f"p{percentile:g} needs {short[0][0]:,} samples (have {have})"]
 
 
-def drifting(drift: float) -> str:
+def drifting(drift: float, *, by_turns: bool) -> str:
     """That a run drifted so slowly that its intervals hold less often than they say."""
+    part = "round" if by_turns else "40th of the run"
     return (
-        f"it drifts: {100 * drift:.0f} % of a deviation passes on from one round, or 40th of the"
-        " run, to the next, so its intervals say too little; measure longer"
+        f"it drifts: {100 * drift:.0f} % of a deviation passes on from one {part} to the next, so"
+        " its intervals say too little; measure longer"
     )
 
 
@@ -175,7 +176,7 @@ def _milliseconds(record: PercentileRecord | None, places: int) -> Cell:
 
 
 def _half_width(latency: LatencyRecord | None) -> str:
-    """The wider half of the median's 95 % interval in per cent; empty where there is none."""
+    """Half the width of the median's 95 % interval in per cent; empty where there is none."""
     if latency and latency.median_unknown:
         return NOT_KNOWN
     half = latency.half_width if latency else None

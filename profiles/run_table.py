@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engines.results import EngineResult
-from engines.soundness import unsettled
+from engines.soundness import HARMLESS_BY_TURNS, code_of, unsettled
 from profiles import figures
 from profiles.document import Document, Note
 from profiles.entry_columns import entry_columns
@@ -19,12 +19,17 @@ from profiles.table import Cell, Column
 from profiles.verdict_words import BASELINE, COLOURS, ratio_interval
 
 GPU_MEMORY = "GPU MiB: what the whole GPU had less of than before the engine was loaded"
+RATIO = (
+    "ratio: the median of the rounds' ratios of p50 of an image, with its 95 % interval; it need"
+    " not be the ratio of the two p50 shown"
+)
 ENERGY = "mJ/image: energy of one image, of the whole GPU or all processors, idle power included"
+TOLD_BY_CONDITIONS = tuple(map(code_of, HARMLESS_BY_TURNS))
 
 
 def run_document(profile: Profile) -> Document:
     """The table of `profile`'s results, with what went wrong and what the figures mean."""
-    results = profile.results
+    results, by_turns = profile.results, profile.plan.measurement.interleave
     names = entry_columns(results)
     return Document(
         title=[*title_lines(profile), *filter(None, [names.common])],
@@ -32,7 +37,11 @@ def run_document(profile: Profile) -> Document:
         notes=[
             *map(Note, names.legend),
             *limit_notes(points_of(results), profile.plan.max_latency_ms),
-            *(note for one in results for note in (*_notes(one), *more_notes(one, results))),
+            *(
+                note
+                for one in results
+                for note in (*_notes(one, by_turns), *more_notes(one, results))
+            ),
         ],
         tables=more_tables(results, names.columns),
         entries=[one.label for one in results],
@@ -89,7 +98,7 @@ def _speed_ups(results: Sequence[EngineResult]) -> Column:
     baseline = next((one for one in results if one.latency and one.latency.p50_ms), None)
     cells = [Cell(_speed_up(one, baseline)) for one in results]
     label = baseline.label if baseline else ""
-    note = f"speed-up: p50 of an image against {label}, the first that was measured"
+    note = f"speed-up: ratio of the p50 of an image, against {label}, the first that was measured"
     return Column("speed-up", cells, 2, notes=[note])
 
 
@@ -115,7 +124,7 @@ def _verdicts(results: Sequence[EngineResult]) -> list[Column]:
         f" SAME is a change of less than {100 * threshold:g} %"
     )
     return [
-        Column("ratio", ratios, 6, notes=["ratio: of p50 of an image, with its 95 % interval"]),
+        Column("ratio", ratios, 6, notes=[RATIO]),
         Column("95 % interval", intervals, 6),
         Column("verdict", cells, numeric=False, notes=[note]),
     ]
@@ -132,7 +141,7 @@ def _p50_per_inference(result: EngineResult | None) -> float | None:
     return p50_ms / result.spec.batch if result and p50_ms else None
 
 
-def _notes(result: EngineResult) -> list[Note]:
+def _notes(result: EngineResult, by_turns: bool) -> list[Note]:
     """What a reader must know of this entry: why it did not end well, what to distrust."""
     notes = []
     if result.status != "ok":
@@ -148,23 +157,29 @@ def _notes(result: EngineResult) -> list[Note]:
     if result.latency and (unknown := result.latency.median_unknown):
         notes.append(Note(f"{result.label}: {unknown}", "", "doubt"))
     if result.latency and result.latency.drift is not None:
-        notes.append(Note(f"{result.label}: {figures.drifting(result.latency.drift)}", "", "doubt"))
+        drifts = figures.drifting(result.latency.drift, by_turns=by_turns)
+        notes.append(Note(f"{result.label}: {drifts}", "", "doubt"))
     if result.stop and result.stop.unmet:
         unmet = "; ".join(result.stop.unmet)
         notes.append(Note(f"{result.label}: {result.stop.reason}, without: {unmet}", "", "doubt"))
     if result.versus:
         # A clear verdict's own reason is in the table.
         reasons = result.versus.reasons[result.versus.verdict != "UNCLEAR" :]
-        texts = [one.partition(": ")[2] for one in reasons]
+        # What did not void it stands among the notes of the entry that it befell.
+        texts = [
+            text
+            for code, _, text in (one.partition(": ") for one in reasons)
+            if code not in TOLD_BY_CONDITIONS
+        ]
         colour = COLOURS[result.versus.verdict]
         notes += [Note(f"{result.label}: {text}", "", colour) for text in texts]
-    return [*notes, *_disturbances(result)]
+    return [*notes, *_disturbances(result, by_turns)]
 
 
-def _disturbances(result: EngineResult) -> Iterator[Note]:
+def _disturbances(result: EngineResult, by_turns: bool) -> Iterator[Note]:
     """What disturbed the measurement, and the energy's power with the idle power beside it."""
     for sentence in result.conditions.sentences if result.conditions else ():
-        yield Note(f"{result.label}: {sentence}", _what_to_do(sentence), "doubt")
+        yield Note(f"{result.label}: {sentence}", _what_to_do(sentence, by_turns), "doubt")
     if result.latency and (causes := figures.outlier_causes(result.latency)):
         yield Note(f"{result.label}: {causes}", "", "faint")
     energy = result.energy
@@ -175,11 +190,11 @@ def _disturbances(result: EngineResult) -> Iterator[Note]:
         yield Note(f"{result.label}: {energy.mean_w:.0f} W on average{idle}", "", "faint")
 
 
-def _what_to_do(sentence: str) -> str:
+def _what_to_do(sentence: str, by_turns: bool) -> str:
     verdict, _, _ = sentence.partition(":")
     return {
         "THROTTLED": "let it cool down, see to its fans and its neighbours, and measure again",
         "SUSPENDED": "keep the machine awake, and measure again",
         "SHARED GPU": "measure again when it is free",
-        "SHARED CPU": "measure again without them, or by turns",
+        "SHARED CPU": f"measure again without them{'' if by_turns else ', or by turns'}",
     }.get(verdict, "")

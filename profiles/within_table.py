@@ -43,8 +43,9 @@ def _columns(found: RunVerdicts) -> list[Column]:
     entries = found.entries
     results = [found.baseline, *(entry.b for entry in entries)]
     meaning = (
-        "ratio: p50 of an image over that of the baseline, below 1 where it is faster; p50 and p99"
-        f" in ms, of a request; SAME is a change of less than {100 * found.threshold:g} %"
+        "ratio: the median of the rounds' ratios of p50 of an image to the baseline's, below 1"
+        " where it is faster; it need not be the ratio of the two p50 shown; p50 and p99 in ms, of"
+        f" a request; SAME is a change of less than {100 * found.threshold:g} %"
     )
     blank = Cell("")
     return [

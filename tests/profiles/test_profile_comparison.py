@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -18,9 +19,10 @@ from engines.errors import (
     MeasurementInvalid,
     UsageError,
 )
-from engines.plan import EngineSpec
+from engines.plan import EngineSpec, Measurement
 from engines.results import AccuracyRecord, LatencyRecord, PercentileRecord
 from engines.statistics import Verdict
+from profiles import differences
 from profiles.comparison import compare_files, compare_profiles, match
 from profiles.schema import Profile
 from profiles.writing import write_profile
@@ -233,18 +235,16 @@ def test_another_batch_is_refused(build: Any) -> None:
         ("machine.governor", None, "machine governor: A performance, B not known", False),
         ("machine.kernel", "6.2", "machine kernel: A 6.1.0, B 6.2", False),
         ("plan.input_seed", 3, "plan input seed: A 0, B 3", False),
-        ("plan.measurement.iterations", 50, "measurement iterations: A 2000, B 50", False),
+        ("plan.measurement.iterations", 50, "measurement: iterations: A 2000, B 50", False),
         ("run.tool_version", "0.2.0", "run tool version: A 0.1.0, B 0.2.0", False),
         ("run.ending", "stopped", "run ending: A complete, B stopped", False),
         ("model.digest", "", "model weights: A cdcdcdcdcdcd, B not said", False),
         ("results.0.versions", {"torch": "2"}, "eager cpu fp32 b1: torch: A not said, B 2", False),
         ("results.0.facts", {"threads": 1}, "eager cpu fp32 b1: threads: A 2, B 1", False),
-        (
-            "results.0.facts",
-            {"threads": 2, "instead_of_cuda": "no GPU here"},
-            "eager cpu fp32 b1: why not on CUDA: A not said, B no GPU here",
-            False,
-        ),
+        ("plan.measurement.in_flight", (1, 4), "requests in flight: A 1 only, B 1, 4", False),
+        ("plan.measurement.energy", True, "measurement: energy: A no, B yes", False),
+        ("plan.measurement.cpus", "0-3", "measurement: processors: A all, B 0-3", False),
+        ("plan.measurement.threshold", 0.025, "SAME: A 1.00 %, B 2.50 %", False),
     ],
 )
 def test_what_differs_is_stated(
@@ -254,6 +254,22 @@ def test_what_differs_is_stated(
     assert [one for one in comparison.differences if line in one]
     assert comparison.other_machine is loud
     assert comparison.exit_code == EXIT_OK
+
+
+def test_every_setting_of_a_measurement_has_its_words() -> None:
+    fields = [field.name for field in msgspec.structs.fields(Measurement)]
+    assert sorted(differences.MEASUREMENT) == sorted(fields)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_why_a_run_is_not_on_cuda_is_a_difference_only_where_the_other_is(
+    profile: Profile, device: str
+) -> None:
+    there = replaced(profile.results[0], "spec.device", device)
+    here = replaced(profile.results[0], "facts", {**there.facts, "instead_of_cuda": "no GPU here"})
+    lines = [one.told() for one in differences.between_results(there, here)]
+    why = "eager cpu fp32 b1: why not on CUDA: A not said, B no GPU here"
+    assert lines == (["eager cpu fp32 b1: device: A cuda, B cpu", why] if device == "cuda" else [])
 
 
 class TestMatching:

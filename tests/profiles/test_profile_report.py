@@ -10,12 +10,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from engines.plan import EngineSpec
+from engines.plan import EngineSpec, Measurement
 from engines.results import EngineResult
 from profiles.comparison import compare_profiles
 from profiles.report import to_dict, to_markdown, to_text
 from profiles.schema import Profile
 from profiles.table import display_width
+from tests.profiles.support import replaced
 
 SPECS = (
     EngineSpec(engine="eager", device="cpu"),
@@ -172,7 +173,11 @@ def test_a_run_that_drifts_is_said_to(build: Any) -> None:
     assert 0.6 < drifting.latency.drift <= 1
     text = to_text(msgspec.structs.replace(one, results=(drifting,)), 200)
     share = f"{100 * drifting.latency.drift:.0f} %"
-    assert f"eager cpu fp32 b1: it drifts: {share} of a deviation" in text
+    said = f"eager cpu fp32 b1: it drifts: {share} of a deviation passes on from one"
+    assert f"{said} 40th of the run to the next, so its" in text
+    drifted = msgspec.structs.replace(one, results=(drifting,))
+    by_turns = replaced(drifted, "plan.measurement", Measurement(interleave=True))
+    assert f"{said} round to the next, so its" in to_text(by_turns, 200)
 
 
 def test_an_engines_words_can_not_command_the_terminal(run: Profile) -> None:

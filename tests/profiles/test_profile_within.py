@@ -355,3 +355,35 @@ def test_a_large_profile_is_judged_in_a_moment(build: Any, profile: Profile) -> 
     assert time.process_time() - began < 1.0
     assert [one.verdict for one in found.entries] == [Verdict.SAME] * 19
     assert latency_record(values).n == 45_000
+
+
+def test_a_shared_processor_is_told_once_for_each_entry_with_what_was_not_done(
+    recorded: Any,
+) -> None:
+    crowded = ConditionsRecord(verdicts=("SHARED CPU",), crowded_share=0.67)
+    run, samples = recorded(2.0, 2.0, 1.0, conditions=crowded)
+    baseline = msgspec.structs.replace(run.results[0], conditions=crowded)
+    results = [baseline, *run.results[1:]]
+    turns = [samples[entry, "measuring"].by_round() for entry in range(3)]
+    for entry, versus in enumerate(verdicts(results, turns, 0.01)):
+        results[entry] = msgspec.structs.replace(results[entry], versus=versus)
+    run = msgspec.structs.replace(run, results=tuple(results))
+
+    text = to_text(run, 300)
+    assert text.count("others had its processors") == 1, "the two that it befell, in one line"
+    assert f"{LABELS[0]} and {LABELS[2]}: SHARED CPU: others had its processors in 67 %" in text
+    assert "measure again without them" in text
+    assert "or by turns" not in text
+
+    within = to_text(judge_run(run, samples), 300)
+    assert within.count(f"{LABELS[2]}: others had its processors in 67 %") == 1
+    assert within.count(f"the baseline {LABELS[0]}: others had its processors in 67 %") == 1
+    assert within.count("others had its processors") == 2
+
+
+def test_a_ratio_of_rounds_is_not_taken_for_one_of_the_medians(recorded: Any) -> None:
+    run, samples = recorded(2.0, 2.0, 1.0)
+    for text in (to_text(run, 300), to_text(judge_run(run, samples), 300)):
+        assert "ratio: the median of the rounds' ratios of p50 of an image" in text
+        assert "it need not be the ratio of the two p50 shown" in text
+    assert "speed-up: ratio of the p50 of an image, against " in to_text(run, 300)

@@ -177,7 +177,7 @@ async def test_a_file_that_exists_is_overwritten_at_the_second_enter(
             assert (notes.read_text(), target.read_bytes()) == ("mine", before)
             await pilot.press("enter")
             if path is notes:
-                await until(pilot, lambda: "is not a profile that infer-tui wrote" in text_of(app))
+                await until(pilot, lambda: "Not written" in text_of(app))
                 assert notes.read_text() == "mine"
         await until(pilot, lambda: app.screen is app.bench)
         assert read_profile(target)

@@ -76,7 +76,7 @@ class ResultsPanel(RowsView):
     """One row an entry; speed-ups are against the first entry that has a median."""
 
     HELP = (
-        "Latency of one request in ms, host time; ± is the wider half of the median's 95 %"
+        "Latency of one request in ms, host time; ± is half of the median's 95 %"
         " interval. Speed-up compares the time for one image"
         " with that of the entry marked 1.00x. A percentile with too few samples says how"
         " many it needs. GPU ms is the computation alone, between two events on the GPU's stream."
