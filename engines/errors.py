@@ -15,6 +15,9 @@ EXIT_USAGE = 2
 EXIT_INVALID = 3
 EXIT_INTERRUPTED = 130
 
+# Twice the letters in common over the letters of both, as difflib counts.
+NEAR = 0.6
+
 
 class InferTuiError(Exception):
     """Base of all expected failures: one line for the user, never a traceback.
@@ -78,9 +81,13 @@ class Cancelled(InferTuiError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A `did you mean 'X'?` for `name`, or the list of what is known where nothing is near."""
-    names = list(known)
-    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    """A `did you mean 'X'?` for `name`, or the list of what is known where nothing is near.
+
+    Near is what `name` begins, and what shares six letters in ten with it.
+    """
+    names, given = list(known), name.lower()
+    close = [one for one in names if given and one.startswith(given)]
+    close = close or difflib.get_close_matches(given, names, n=1, cutoff=NEAR)
     if close:
-        return f"did you mean '{close[0]}'?"
+        return f"did you mean '{min(close, key=len)}'?"
     return "expected one of " + ", ".join(names)

@@ -54,7 +54,9 @@ def device(name: str) -> Device:
     for one in DEVICES:
         if one == name:
             return one
-    raise UsageError(f"unknown device '{name}'", hint=nearest(name, DEVICES))
+    # By its letters "gpu" would be near "cpu".
+    meant = "cuda" if name.lower() == "gpu" else name
+    raise UsageError(f"unknown device '{name}'", hint=nearest(meant, DEVICES))
 
 
 def check(spec: EngineSpec) -> None:

@@ -29,6 +29,8 @@ LARGEST_BYTES = 16 * 2**20
 FIRST_LINE = "# infer-tui profile"
 LAST_LINE = "# end of profile"
 
+# A line that begins as a key or a table does; a text without one is of another kind.
+_LIKE_TOML = re.compile(r"""^[ \t]*(\[+[ \t]*["'\w]|["'\w][^=\n]*=)""", re.MULTILINE)
 _PROFILE_TABLES = frozenset({"run", "machine", "plan", "results", "samples"})
 # An engine that returns NaN or infinity is a finding, and a profile must be able to hold it.
 _MAY_BE_INFINITE = re.compile(r"\.(accuracy|facts)\.")
@@ -185,6 +187,10 @@ def _parse_toml(text: str, source: str) -> dict[str, Any]:
     try:
         document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
+        if not _LIKE_TOML.search(text):
+            raise FileError(
+                f"{source}: is not TOML", hint="expected a plan or a profile in TOML"
+            ) from error
         if error.pos >= len(error.doc.rstrip()):
             line = error.doc.rstrip().count("\n") + 1
             problem = f"{source}, line {line}: ends too early: {one_line(error.msg)}"

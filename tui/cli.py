@@ -7,6 +7,7 @@ Nothing heavier than argparse is imported before the words are understood, so th
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import signal
@@ -20,6 +21,7 @@ from tui import __version__
 
 # What a shell reports for a command whose reader went away.
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 EPILOG = """\
 exit codes:
@@ -367,10 +369,20 @@ def main(words: Sequence[str] | None = None) -> int:
         _forget_output()
         return EXIT_BROKEN_PIPE
     except OSError as error:
+        problem = _in_words(error)
         _forget_output()
-        print(f"infer-tui: {_one_line(str(error))}", file=sys.stderr)  # noqa: T201
+        print(f"infer-tui: {_one_line(problem)}", file=sys.stderr)  # noqa: T201
         return EXIT_USAGE
     return code
+
+
+def _in_words(error: OSError) -> str:
+    """What failed, and why. Commands name the files that they can't write: what else has no name
+    and no room is where the output goes."""
+    why = error.strerror or str(error)
+    if error.filename is None and error.errno in FULL:
+        return f"can't write the output: {why}; free some space there, or send it elsewhere"
+    return why if error.filename is None else f"{error.filename}: {why}"
 
 
 def _forget_output() -> None:

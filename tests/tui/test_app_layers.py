@@ -30,6 +30,7 @@ from tui.app import InferTuiApp
 from tui.dialogs.choose import EntryDialog
 from tui.dialogs.confirm import QuitDialog
 from tui.dialogs.message import MessageDialog, TextRows
+from tui.formats import milliseconds
 from tui.screens.layers import LayersScreen, LayerTimeRows
 
 
@@ -118,10 +119,14 @@ async def test_a_search_filters(layers: HeldLayers) -> None:
     async with at_layers(layers) as (app, pilot, table):
         await pilot.press("slash", *"batch 13")
         assert names(table) == ["features.13.conv.0.1"]
+        found_ms = milliseconds(table.listed[0].layer.ms)
+        assert f"1 layer, {found_ms} ms" in text_of(app), "the sum is that of what was found"
         await pilot.press("enter", "right")
         assert names(table) == ["features.13.conv.0.1"], "the keys sort what was found"
         await pilot.press("slash", *"x")
         assert "No layer has 'batch 13x'" in table.text()
+        await until(pilot, lambda: "0 layers" in text_of(app))
+        assert "0 layers, " not in text_of(app), "of nothing there is no sum"
         await pilot.press("escape")
         assert len(names(table)) == 53
         await pilot.press("escape")

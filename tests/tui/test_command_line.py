@@ -113,6 +113,8 @@ def test_every_format_of_every_report(saved, command, shape):
     done = infer_tui(command, *words, "--format", shape)
     assert done.returncode in (0, 1, 3), done.stderr
     assert done.stdout.strip()
+    if shape == "md":
+        assert re.search(r"^\|( -+:? \|)+$", done.stdout, re.MULTILINE), "a table"
     if shape == "json":
         json.loads(done.stdout)
 
@@ -310,7 +312,9 @@ def test_a_second_weights_file_changes_the_model(tmp_path):
 BAD = [
     (("run", "-e", "onxruntime"), "unknown engine 'onxruntime'; did you mean 'onnxruntime'?"),
     (("run", "-p", "fp61"), "unknown precision 'fp61'; did you mean 'fp16'?"),
-    (("run", "-d", "gpu"), "unknown device 'gpu'"),
+    (("run", "-d", "gpu"), "unknown device 'gpu'; did you mean 'cuda'?"),
+    (("run", "-e", "nope"), "unknown engine 'nope'; expected one of eager, compile, onnxruntime"),
+    (("run", "-e", "onnx"), "unknown engine 'onnx'; did you mean 'onnxruntime'?"),
     (("run", "-n", "0"), "iterations is 0, expected a whole number of at least 1"),
     (("run", "-n", "-3"), "iterations is -3"),
     (("run", "-n", "many"), "invalid int value: 'many'"),
@@ -382,7 +386,8 @@ def test_bad_input_gets_one_line_and_exit_code_2(words, message, tmp_path):
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"schema = 1\n[run", "line 2"),
+        (b"schema = 1\n[run", "line 2: ends too early"),
+        (b"notes\n", "is not TOML; expected a plan or a profile in TOML"),
         (random.Random(0).randbytes(2000) + b"\x00", "binary"),
         (b"schema = 99\n", "schema 99"),
         (b"schema = 1\nspeed = 3\n", "unknown key 'speed'"),

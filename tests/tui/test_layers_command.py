@@ -43,7 +43,9 @@ def test_markdown_has_a_title_what_must_be_known_and_a_table(come_to, capsys) ->
     come_to(eager_profile(EAGER, ModelSpec()))
     assert cli.main(["layers", "-e", "eager", "--format", "md", "--top", "2"]) == 0
     title, _, *known, _, head, rule, first, second = capsys.readouterr().out.splitlines()
-    assert title.startswith("**mobilenetv2 1 @ 224, eager cpu fp32 b1: 53 layers")
+    assert title.startswith(
+        "**mobilenetv2 1 @ 224, eager cpu fp32 b1: 53 layers, their medians in all 7.07"
+    )
     assert all(line.startswith("- ") for line in known)
     assert head == "| # | layer | kind | type | ms | share | sum |"
     assert rule == "| ---: | --- | --- | --- | ---: | ---: | ---: |"

@@ -132,6 +132,6 @@ def _markdown(profile: LayerProfile, rows: list[Ranked]) -> str:
 def _title(profile: LayerProfile) -> str:
     return (
         f"{profile.model.label}, {profile.label}: {len(profile.layers)} layers,"
-        f" {milliseconds(profile.total_ms)} ms by the {profile.clock}'s clock;"
+        f" their medians in all {milliseconds(profile.total_ms)} ms by the {profile.clock}'s clock;"
         f" {words.kinds(profile)}"
     )

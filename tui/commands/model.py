@@ -44,9 +44,12 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(msgspec.to_builtins(facts), indent=2))
         return EXIT_OK
-    print(_totals(facts))
+    table = markdown_table if arguments.format == "md" else text_table
+    if arguments.format == "md":
+        print(markdown_table(("fact", "value"), list(_totals(facts).items())))
+    else:
+        print("\n".join(f"{name:<16}  {value}" for name, value in _totals(facts).items()))
     if arguments.layers:
-        table = markdown_table if arguments.format == "md" else text_table
         print()
         print(table(HEADINGS, [layer_row(layer) for layer in facts.layers], NUMBERS))
     return EXIT_OK
@@ -66,8 +69,8 @@ def graph_target(name: str, *, overwrite: bool) -> Path:
     return check_target(name, "a graph", marks or DOT_TEXT, overwrite=overwrite)
 
 
-def _totals(facts: ModelFacts) -> str:
-    rows = {
+def _totals(facts: ModelFacts) -> dict[str, str]:
+    return {
         "model": facts.label,
         "weights": f"{facts.source} (sha256 {facts.digest[:12]})",
         "input": " × ".join(map(str, facts.input_shape)) + " float32",
@@ -78,7 +81,6 @@ def _totals(facts: ModelFacts) -> str:
         "weights' size": byte_size(facts.weight_bytes),
         "peak activations": f"{byte_size(facts.peak_activation_bytes)} for one image",
     }
-    return "\n".join(f"{name:<16}  {value}" for name, value in rows.items())
 
 
 def layer_row(layer: LayerFacts) -> tuple[str, ...]:

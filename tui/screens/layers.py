@@ -188,10 +188,13 @@ class LayersScreen(Page):
             tone = "warn" if self.desk.stopping else "accent"
             self.show_title(row((words, tone), (f"  {clock(drive.elapsed_s)}", "strong")))
         elif profile is not None:
-            shown = plural(len(self.table.listed), "kind" if self.table.by_kind else "layer")
+            listed = self.table.listed
+            shown = plural(len(listed), "kind" if self.table.by_kind else "layer")
             invalid = ("  ✗ INVALID", "bad") if profile.invalid else ("", "")
-            total = f"{milliseconds(profile.total_ms)} ms"
-            self.show_title(row((f"{shown}, {total}", "muted"), invalid))
+            # Of a search the sum is that of what it found.
+            if listed:
+                shown += f", {milliseconds(sum(one.layer.ms for one in listed))} ms"
+            self.show_title(row((shown, "muted"), invalid))
         else:
             self.show_title(row(("· waiting" if self.waits else "nothing timed", "muted")))
 
