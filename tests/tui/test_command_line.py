@@ -113,7 +113,7 @@ def test_every_format_of_every_report(saved, command, shape):
     done = infer_tui(command, *words, "--format", shape)
     assert done.returncode in (0, 1, 3), done.stderr
     assert done.stdout.strip()
-    if shape == "md":
+    if shape == "md" and command != "profiles":  # where there is none
         assert re.search(r"^\|( -+:? \|)+$", done.stdout, re.MULTILINE), "a table"
     if shape == "json":
         json.loads(done.stdout)
