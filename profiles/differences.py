@@ -33,13 +33,11 @@ MEASUREMENT = {
     "warmup_min_iterations": "least iterations of warm-up",
     "warmup_max_seconds": "most seconds of warm-up",
     "energy": "energy",
-    "in_flight": "requests in flight",
+    "in_flight": "throughput with requests in flight",
     "cpus": "processors",
 }
 SHARES = ("threshold", "median_half_width")
-WITHOUT = {"in_flight": "1 only", "cpus": "all"}
-# Why a run is where it is tells nothing of a difference where both are there.
-WHY_THERE = ("instead_of_cuda",)
+WITHOUT = {"in_flight": "not measured", "cpus": "all"}
 
 
 class Difference(NamedTuple):
@@ -114,10 +112,11 @@ def between_results(a: EngineResult, b: EngineResult) -> list[Difference]:
     if elsewhere := a.spec.device != b.spec.device:
         found.append(_difference("device", a.spec.device, b.spec.device, NOT_SAID))
     found += _of_tables("", a.versions, b.versions, NOT_SAID)
-    facts = [
-        {name: value for name, value in one.facts.items() if elsewhere or name not in WHY_THERE}
-        for one in (a, b)
-    ]
+    # Why a run is where it is tells nothing where both are there, nor how requests in flight were
+    # kept where one had none.
+    idle = set() if elsewhere else {"instead_of_cuda"}
+    idle |= set() if a.throughputs and b.throughputs else {"requests_in_flight"}
+    facts = [{name: one.facts[name] for name in one.facts if name not in idle} for one in (a, b)]
     found += _of_tables("", facts[0], facts[1], NOT_SAID)
     return [one._replace(what=f"{a.label}: {one.what}") for one in found]
 

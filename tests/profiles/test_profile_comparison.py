@@ -20,7 +20,7 @@ from engines.errors import (
     UsageError,
 )
 from engines.plan import EngineSpec, Measurement
-from engines.results import AccuracyRecord, LatencyRecord, PercentileRecord
+from engines.results import AccuracyRecord, LatencyRecord, PercentileRecord, ThroughputRecord
 from engines.statistics import Verdict
 from profiles import differences
 from profiles.comparison import compare_files, compare_profiles, match
@@ -241,7 +241,7 @@ def test_another_batch_is_refused(build: Any) -> None:
         ("model.digest", "", "model weights: A cdcdcdcdcdcd, B not said", False),
         ("results.0.versions", {"torch": "2"}, "eager cpu fp32 b1: torch: A not said, B 2", False),
         ("results.0.facts", {"threads": 1}, "eager cpu fp32 b1: threads: A 2, B 1", False),
-        ("plan.measurement.in_flight", (1, 4), "requests in flight: A 1 only, B 1, 4", False),
+        ("plan.measurement.in_flight", (1, 4), "requests in flight: A not measured, B 1, 4", False),
         ("plan.measurement.energy", True, "measurement: energy: A no, B yes", False),
         ("plan.measurement.cpus", "0-3", "measurement: processors: A all, B 0-3", False),
         ("plan.measurement.threshold", 0.025, "SAME: A 1.00 %, B 2.50 %", False),
@@ -270,6 +270,19 @@ def test_why_a_run_is_not_on_cuda_is_a_difference_only_where_the_other_is(
     lines = [one.told() for one in differences.between_results(there, here)]
     why = "eager cpu fp32 b1: why not on CUDA: A not said, B no GPU here"
     assert lines == (["eager cpu fp32 b1: device: A cuda, B cpu", why] if device == "cuda" else [])
+
+
+def test_how_requests_were_kept_in_flight_is_no_difference_where_one_had_none(
+    profile: Profile,
+) -> None:
+    first = profile.results[0]
+    facts = {**first.facts, "requests_in_flight": "an engine each"}
+    several = replaced(first, "facts", facts)
+    assert differences.between_results(first, several) == []
+    record = (ThroughputRecord(in_flight=2),)
+    both = [replaced(one, "throughputs", record) for one in (first, several)]
+    (one,) = differences.between_results(*both)
+    assert one.told() == "eager cpu fp32 b1: requests in flight: A not said, B an engine each"
 
 
 class TestMatching:
