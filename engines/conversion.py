@@ -187,7 +187,7 @@ def calibration_batches(request: dict[str, Any]) -> Iterator[NDArray[np.float32]
         seed, end = request["input_seed"], CALIBRATION_START + CALIBRATION_IMAGES
         starts = range(CALIBRATION_START, end, CALIBRATION_BATCH)
         return (inputs.images(seed, start, CALIBRATION_BATCH, size) for start in starts)
-    batches = list(_batches_of(read_calibration(path, size)))
+    batches = list(_batches_of(inputs.read_calibration(path, size)))
     # All are looked at before any is used: minutes into a calibration is too late to complain.
     for number, batch in enumerate(batches):
         if not np.isfinite(batch).all():
@@ -203,29 +203,6 @@ def calibration_batches(request: dict[str, Any]) -> Iterator[NDArray[np.float32]
 def _batches_of(images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     for start in range(0, len(images), CALIBRATION_BATCH):
         yield images[start : start + CALIBRATION_BATCH]
-
-
-def read_calibration(path: str, size: int) -> NDArray[np.float32]:
-    """The user's calibration images, shape (n, 3, size, size), mapped rather than read whole."""
-    expected = f"expected a .npy file of float32 with the shape (n, 3, {size}, {size})"
-    try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        raise WorkerError(
-            f"can't read {path}: {error.strerror or error}", expected, kind="file"
-        ) from error
-    except (ValueError, EOFError) as error:
-        raise WorkerError(f"{path} is no array: {error}", expected, kind="file") from error
-    if not isinstance(found, np.ndarray):
-        found.close()
-        raise WorkerError(f"{path} holds several arrays", expected, kind="usage")
-    if found.dtype != np.float32:
-        raise WorkerError(f"{path} holds {found.dtype}", expected, kind="usage")
-    if found.ndim != 4 or found.shape[1:] != (inputs.CHANNELS, size, size):
-        raise WorkerError(f"{path} has the shape {found.shape}", expected, kind="usage")
-    if len(found) == 0:
-        raise WorkerError(f"{path} holds no image", expected, kind="usage")
-    return found
 
 
 def _check_quantisation(path: str) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from engines import files
 from engines.artifacts import Artifact, Cache, Making, Miss, sha256_of
 from engines.control import Control
-from engines.errors import InferTuiError, WorkerFailed
+from engines.errors import FileError, InferTuiError, WorkerFailed
 from engines.events import Event, JobDone, JobFailed, JobKind, JobStarted, Progress
 from engines.opset import OPSET
 from engines.plan import ModelSpec, Precision
@@ -322,10 +322,20 @@ def _version(*packages: str) -> str:
 
 
 def check_files(model: ModelSpec) -> None:
-    """Raise FileError where a file of the user's that `model` names can't be read."""
+    """Raise FileError where a file of the user's that `model` names can't be read, or where the
+    calibration images are none for its input."""
     for name, what in ((model.weights, "weights"), (model.calibration, "calibration")):
         if name:
             files.check_readable(name, what, EXPECTED[what])
+    if model.calibration:
+        # NumPy, which most commands do without.
+        from engines.worker.failure import WorkerError
+        from engines.worker.inputs import read_calibration
+
+        try:
+            read_calibration(str(files.of_user(model.calibration)), model.input_size)
+        except WorkerError as error:
+            raise FileError(str(error), hint=error.hint) from error
 
 
 def _digest_of_user_file(name: str, what: str) -> str:

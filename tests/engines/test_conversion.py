@@ -11,7 +11,7 @@ import onnx
 import pytest
 import torch
 
-from engines import conversion, export
+from engines import export
 from engines.conversion import CALIBRATION_START, calibration_batches, convert_onnx
 from engines.worker import inputs, model
 from engines.worker.failure import WorkerError
@@ -204,4 +204,4 @@ def test_a_bad_calibration_file_is_refused_in_words(made, tmp_path, content, kin
 def test_several_arrays_in_one_file_are_refused(tmp_path):
     np.savez(tmp_path / "images.npz", GOOD, GOOD)
     with pytest.raises(WorkerError, match="holds several arrays"):
-        conversion.read_calibration(str(tmp_path / "images.npz"), 96)
+        inputs.read_calibration(str(tmp_path / "images.npz"), 96)

@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from profiles.reading import read_profile
@@ -126,6 +127,18 @@ def test_a_model_file_that_cannot_be_read_is_told_before_anything_runs(tmp_path,
         (line,) = done.stderr.splitlines()
         assert line.startswith(f"infer-tui: can't read the {option[2:]} file {name}: {reason}")
         assert "; expected a" in line
+
+
+def test_calibration_images_of_another_size_are_told_before_anything_runs(tmp_path):
+    words = ("run", *TINY, "-d", "cpu", "-e", "onnxruntime", "-p", "int8", "-n", "5", "--no-save")
+    (tmp_path / "notes.npy").write_text("notes")
+    np.save(tmp_path / "large.npy", np.zeros((1, 3, 224, 224), np.float32))
+    for name, problem in (("notes.npy", "is no array"), ("large.npy", "has the shape (1, 3, 224")):
+        done = infer_tui(*words, "--calibration", name, "--progress", "plain", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"infer-tui: {name} {problem}")
+        assert "expected a .npy file of float32 with the shape (n, 3, 96, 96)" in line
 
 
 def test_a_plan_that_names_no_readable_file_is_told_before_anything_runs(tmp_path):
