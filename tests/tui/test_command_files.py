@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 
 from profiles.reading import read_profile
 from profiles.writing import read_samples
-from tests.tui.test_command_line import COMMAND, ORT, TINY, infer_tui
+from tests.tui.test_command_line import ORT, TINY, infer_tui
 
 PLAN = """\
 schema = 1
@@ -147,16 +146,3 @@ def test_a_plan_that_names_no_readable_file_is_told_before_anything_runs(tmp_pat
     done = infer_tui("run", str(path), "--no-save", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "can't read the calibration file no.npy" in done.stderr
-
-
-@pytest.mark.parametrize("words", [("keys",), ("model", *TINY)])
-def test_output_that_finds_no_room_is_told_in_words(words):
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
-        )
-    assert done.returncode == 2
-    assert done.stderr == (
-        "infer-tui: can't write the output: No space left on device; free some space there, or send"
-        " it elsewhere\n"
-    )

@@ -262,13 +262,17 @@ def test_nohup_is_heeded(tmp_path):
     assert json.loads((tmp_path / "out.json").read_text())["run"]["ending"] == "complete"
 
 
-def test_a_full_standard_output_is_one_line():
+@pytest.mark.parametrize("words", [("keys",), ("model", *TINY)])
+def test_a_full_standard_output_is_one_line(words):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [COMMAND, "model", *TINY], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            [COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
         )
     assert done.returncode == 2
-    assert done.stderr == "infer-tui: [Errno 28] No space left on device\n"
+    assert done.stderr == (
+        "infer-tui: can't write the output: No space left on device; free some space there, or send"
+        " it elsewhere\n"
+    )
 
 
 def test_what_nobody_named_is_left_out_rather_than_refused():
