@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engines.results import EngineResult
+from engines.statistics import limits
 from profiles import figures
 from profiles.comparison import EntryComparison, ProfileComparison
 from profiles.document import Document, Note
@@ -57,7 +58,7 @@ def _columns(entries: Sequence[EntryComparison], threshold: float) -> list[Colum
     a, b = [entry.a for entry in entries], [entry.b for entry in entries]
     meaning = (
         "ratio: p50 of B over that of A, below 1 where B is faster; p50 and p99 in ms; SAME is a"
-        f" change of less than {100 * threshold:g} %"
+        f" change of less than {limits(threshold)}"
     )
     return [
         _percentile("A p50", a, 50, 1),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from engines.results import EngineResult
 from engines.soundness import HARMLESS_BY_TURNS, code_of, unsettled
+from engines.statistics import limits
 from profiles import figures
 from profiles.document import Document, Note
 from profiles.entry_columns import entry_columns
@@ -121,7 +122,7 @@ def _verdicts(results: Sequence[EngineResult]) -> list[Column]:
     ]
     note = (
         f"verdict: p50 of an image against {baseline}, by turns in random order;"
-        f" SAME is a change of less than {100 * threshold:g} %"
+        f" SAME is a change of less than {limits(threshold)}"
     )
     return [
         Column("ratio", ratios, 6, notes=[RATIO]),

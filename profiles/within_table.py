@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engines.statistics import limits
 from profiles import figures
 from profiles.comparison_table import run_title
 from profiles.document import Document, Note
@@ -45,7 +46,7 @@ def _columns(found: RunVerdicts) -> list[Column]:
     meaning = (
         "ratio: the median of the rounds' ratios of p50 of an image to the baseline's, below 1"
         " where it is faster; it need not be the ratio of the two p50 shown; p50 and p99 in ms, of"
-        f" a request; SAME is a change of less than {100 * found.threshold:g} %"
+        f" a request; SAME is a change of less than {limits(found.threshold)}"
     )
     blank = Cell("")
     return [
