@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from engines.results import EngineResult, LatencyRecord, PercentileRecord
-from profiles.spelling import NOT_KNOWN, percent
+from profiles.spelling import NOT_KNOWN, cosine, percent
 from profiles.table import Cell, Colour
 
 SIGNIFICANT = 4
@@ -83,13 +83,6 @@ def rate(per_second: float | None) -> str:
 def mebibytes(values: Iterable[int | None]) -> list[Cell]:
     """A column of memory in MiB from bytes."""
     return [Cell("" if value is None else f"{value / MIB:,.0f}") for value in values]
-
-
-def cosine(value: float | None) -> str:
-    """A cosine in five decimals, cut: 1 is printed for 1 only."""
-    if value is None or not math.isfinite(value):
-        return "" if value is None else str(value)
-    return f"{math.floor(value * 1e5) / 1e5:.5f}"
 
 
 def cosines(results: Iterable[EngineResult]) -> list[Cell]:

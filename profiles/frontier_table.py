@@ -12,6 +12,7 @@ from profiles.document import Document, Note
 from profiles.frontier import MIDDLE, Point, best_under, limit_text, points_of
 from profiles.heading import title_lines
 from profiles.schema import Profile
+from profiles.spelling import cosine
 from profiles.table import Cell, Column
 
 MEANING = (
@@ -90,7 +91,7 @@ def _columns(points: Sequence[Point], best: Point | None) -> list[Column]:
         Column("of", [Cell(f"p{one.percentile:g}") for one in points], 2, numeric=False,
                notes=[MEANING]),
         Column("images/s", [Cell(figures.rate(one.per_second)) for one in points]),
-        Column("cosine", [Cell(figures.cosine(one.cosine)) for one in points], 3),
+        Column("cosine", [Cell(cosine(one.cosine)) for one in points], 3),
         Column("", [Cell("best", "good") if one == best else Cell("") for one in points],
                numeric=False),
     ]  # fmt: skip

@@ -66,7 +66,6 @@ class InferTuiApp(KeepingApp):
         self.measurement: Measurement = self.plan.measurement
         if recalled is not None and recalled.measurement is not None and not self._by_plan:
             self.measurement = recalled.measurement
-        self.max_latency_ms = self.plan.max_latency_ms
         self.selection = Selection(self.plan.engines, recalled.rows if recalled else ())
         self.line = line
         self.ring = bell
@@ -240,7 +239,7 @@ class InferTuiApp(KeepingApp):
             model=self.model,
             input_seed=self.plan.input_seed,
             measurement=self.measurement,
-            max_latency_ms=self.max_latency_ms,
+            max_latency_ms=self.plan.max_latency_ms,
             engines=specs,
         )
         known = [choice.availability for choice in self.selection.choices]
@@ -308,7 +307,6 @@ class InferTuiApp(KeepingApp):
             return False
         other_model = plan.model != self.model
         self.plan, self.measurement = plan, plan.measurement
-        self.max_latency_ms = plan.max_latency_ms
         self.selection.load(plan.engines, checking="engines" in self._asking)
         if other_model:
             self.controller.forget_model()

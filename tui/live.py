@@ -218,6 +218,8 @@ class LiveRun:
         self.seconds: float | None = None
         self.round = self.rounds = 0
         self.revision = 0
+        # A limit that was looked at in place of the plan's; no limit is one too.
+        self._looked_at: tuple[float | None] | None = None
 
     @classmethod
     def from_results(
@@ -259,6 +261,20 @@ class LiveRun:
     def by_turns(self) -> bool:
         """Whether the engines take turns."""
         return self.plan is not None and self.plan.measurement.interleave
+
+    @property
+    def limit_ms(self) -> float | None:
+        """The limit that its frontier is looked at under: its plan's, until another is set.
+
+        Setting one changes what is shown and nothing else: neither this run's plan nor another's.
+        """
+        if self._looked_at is not None:
+            return self._looked_at[0]
+        return self.plan.max_latency_ms if self.plan is not None else None
+
+    @limit_ms.setter
+    def limit_ms(self, limit_ms: float | None) -> None:
+        self._looked_at = (limit_ms,)
 
     @property
     def current(self) -> LiveEntry | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 
@@ -14,6 +15,7 @@ from tests.tui.frontier_support import LABELS, sweep, sweep_results
 from tui.app import InferTuiApp
 from tui.dialogs.base import Field
 from tui.screens.frontier import FrontierScreen
+from tui.widgets.bars import KeyBar
 from tui.widgets.frontier import FrontierPlot, FrontierRows
 
 
@@ -77,14 +79,14 @@ async def test_a_limit_is_typed_and_names_the_best(replayed: None, size: tuple[i
     async with frontier(size) as (app, pilot):
         await pilot.press("l", *"500us", "enter")
         await pilot.pause()
-        assert app.max_latency_ms == 0.5
+        assert app.controller.live.limit_ms == 0.5
         assert above(app).startswith("within 500 µs: tensorrt cuda fp16 b8: 20,0")
         assert [row for row in listed(app) if "▶ best" in row]
         assert "limit" in plotted(app)
         assert app.focused is app.screen.query_one(FrontierRows)
         await pilot.press("backspace")
         await pilot.pause()
-        assert app.max_latency_ms is None
+        assert app.controller.live.limit_ms is None
         assert "no limit" in above(app)
         await pilot.press("l", *"0.01ms", "enter")
         await pilot.pause()
@@ -99,7 +101,7 @@ async def test_what_is_no_latency_is_told_and_the_field_stays(replayed: None) ->
         assert [one.message for one in app._notifications if "'fast' is no latency" in one.message]
         await pilot.press("escape")
         assert isinstance(app.screen, FrontierScreen)
-        assert app.max_latency_ms is None
+        assert app.controller.live.limit_ms is None
         await pilot.press("escape")
         assert app.screen is app.bench
 
@@ -109,26 +111,26 @@ async def test_an_empty_line_takes_the_limit_away(replayed: None) -> None:
         assert above(app).startswith("within 2 ms: ")
         await pilot.press("l", "enter")
         await pilot.pause()
-        assert app.max_latency_ms is None
+        assert app.controller.live.limit_ms is None
 
 
 async def test_arrows_step_the_limit_from_point_to_point(replayed: None) -> None:
     async with frontier() as (app, pilot):
         await pilot.press("right")
-        first = app.max_latency_ms
+        first = app.controller.live.limit_ms
         assert first is not None
         await pilot.pause()
         assert "▶ best" in listed(app)[0]
         await pilot.press("right", "plus", "left", "minus")
-        assert app.max_latency_ms == first
+        assert app.controller.live.limit_ms == first
         await pilot.press("left")
-        assert app.max_latency_ms == first, "below the fastest there is nothing to step to"
+        assert app.controller.live.limit_ms == first, "below the fastest there is nothing to step to"
         await pilot.press("backspace", "left")
-        last = app.max_latency_ms
+        last = app.controller.live.limit_ms
         assert last is not None
         assert last > first
         await pilot.press("right")
-        assert app.max_latency_ms == last
+        assert app.controller.live.limit_ms == last
         await pilot.pause()
         assert "tensorrt cuda fp16 b32, 4 in flight" in above(app)
 
@@ -152,22 +154,42 @@ async def test_plain_ascii_is_ascii(replayed: None, size: tuple[int, int]) -> No
         assert ("".join(shown) + plotted(app)).isascii()
 
 
-async def test_the_limit_goes_into_the_next_run_s_plan(scripted: ScriptedRun) -> None:
-    async with frontier(max_latency_ms=2.0) as (app, pilot):
-        await pilot.press("escape")
-        app.selection.choices[0].selected = True
+@pytest.mark.parametrize("own_ms", [None, 3.0])
+async def test_a_limit_that_was_looked_at_goes_into_no_plan(
+    scripted: ScriptedRun, own_ms: float | None
+) -> None:
+    scripted.wait = False
+    plan = msgspec.structs.replace(plan_of(EAGER), max_latency_ms=own_ms)
+    async with opened(plan) as (app, pilot):
         await pilot.press("r")
-        await until(pilot, lambda: scripted.plans, "the run")
-        assert scripted.plans[0].max_latency_ms == 2.0
-        scripted.go_on.set()
-        await until(pilot, lambda: not app.controller.running)
+        await until(pilot, lambda: scripted.plans and not app.controller.running, "a run")
+        looked_at = app.controller.live
+        looked_at.entries[0].result = sweep_results()[0]
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(app.screen, FrontierScreen), "the page")
+        await pilot.press("l", *"520us", "enter", "escape")
+        profile, _ = app.controller.drive.snapshot(None, "")
+        assert profile.plan.max_latency_ms == own_ms, "looking changes no profile"
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(app.screen, FrontierScreen), "the page")
+        assert looked_at.limit_ms == 0.52, "it stays while this run is looked at"
+        await pilot.press("escape", "r")
+        await until(pilot, lambda: len(scripted.plans) == 2 and not app.controller.running)
+        assert [one.max_latency_ms for one in scripted.plans] == [own_ms, own_ms]
+        assert app.controller.live.limit_ms == own_ms
 
 
-async def test_there_is_no_page_before_anything_was_measured(replayed: None) -> None:
+async def test_before_anything_was_measured_f_says_what_is_missing(replayed: None) -> None:
     async with opened() as (app, pilot):
         await pilot.press("f")
         await pilot.pause()
         assert app.screen is app.bench
+        said = [one.message for one in app._notifications]
+        assert said == [
+            "No entry is measured yet; the frontier is drawn from their results:"
+            " r runs the selected engines, o opens a saved profile"
+        ]
+        assert "frontier" not in app.bench.query_one(KeyBar).text()
 
 
 async def test_a_run_that_goes_on_adds_its_points(scripted: ScriptedRun) -> None:

@@ -31,6 +31,10 @@ class InferScreen(Screen[None]):
         assert isinstance(self.app, InferTuiApp)
         return self.app
 
+    def on_the_bar(self, action_id: str) -> bool:
+        """Whether the key bar names an action that works: not one that would say what it lacks."""
+        return True
+
 
 class Page(InferScreen):
     """A screen of rows that is opened over the bench and left by `escape`.

@@ -75,12 +75,18 @@ class BenchActions(InferScreen):
                 return controller.live is not None and self._histogram is not None
             case "copy_all":
                 return self.infer.controller.live is not None
-            case "frontier":
-                live = controller.live
-                return live is not None and any(one.result for one in live.entries)
             case "zoom":
                 return self.frame.zoomed or not self.frame.tabbed
         return super().check_action(action, parameters)
+
+    def on_the_bar(self, action_id: str) -> bool:
+        return action_id != "bench.frontier" or self._has_results
+
+    @property
+    def _has_results(self) -> bool:
+        """Whether any entry in the panels has been measured to its end."""
+        live = self.infer.controller.live
+        return live is not None and any(one.result for one in live.entries)
 
     @property
     def _build_to_take_out(self) -> BuildOrder | None:
@@ -355,6 +361,11 @@ class BenchActions(InferScreen):
     def action_frontier(self) -> None:
         from tui.screens.frontier import FrontierScreen
 
+        if not self._has_results:
+            words = "No entry is measured yet; the frontier is drawn from their results: "
+            words += "{bench.run} runs the selected engines, {bench.open} opens a saved profile"
+            self.notify(told(words, self.infer.keymap_in_use), severity="warning", markup=False)
+            return
         self.app.push_screen(FrontierScreen())
 
     def action_model(self) -> None:

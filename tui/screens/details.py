@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from profiles.spelling import percent, spelled
+from profiles.spelling import cosine, percent, spelled
 from tui.formats import byte_size, duration, milliseconds, plural, rate
 from tui.screens.detail_rows import (
     conditions_rows,
@@ -188,7 +188,7 @@ def _accuracy(result: EngineResult) -> Iterator[Row]:
     accuracy = result.accuracy
     assert accuracy is not None
     yield row((f"Accuracy against the FP32 reference, {accuracy.images} images", "heading"))
-    yield _pair("cosine, least", f"{accuracy.cosine:.6f}",
+    yield _pair("cosine of all logits", cosine(accuracy.cosine),
                 f"at least {accuracy.tolerance_cosine:g} expected")  # fmt: skip
     yield _pair("top-1 agreement", percent(accuracy.top1_agreement, 1))
     yield _pair("error", f"{accuracy.max_error:.3g} largest, {accuracy.mean_error:.3g} mean")

@@ -50,11 +50,14 @@ class FrontierScreen(Page):
         return Vertical(FrontierPlot(), FrontierRows(), id="frontier")
 
     def opened(self) -> None:
-        live = self.infer.controller.live
-        if self.infer.max_latency_ms is None and live is not None and live.plan is not None:
-            self.infer.max_latency_ms = live.plan.max_latency_ms
         self._timer = self.set_interval(LOOK_EVERY_S, self._look)
         self._look()
+
+    @property
+    def _limit_ms(self) -> float | None:
+        """The limit that the run is looked at under."""
+        live = self.infer.controller.live
+        return live.limit_ms if live is not None else None
 
     def look_anew(self) -> None:
         """Another run has taken the place of the one that was shown."""
@@ -85,7 +88,7 @@ class FrontierScreen(Page):
         """Show the points with the limit as it is now."""
         from profiles.frontier import best_under
 
-        limit_ms = self.infer.max_latency_ms
+        limit_ms = self._limit_ms
         best = best_under(self._points, limit_ms) if limit_ms else None
         rows = self.query_one(FrontierRows)
         rows.show(self._points, best, limit_ms)
@@ -102,7 +105,7 @@ class FrontierScreen(Page):
             case "limit" | "step":
                 return bool(self._points) and not self.searching
             case "no_limit":
-                return self.infer.max_latency_ms is not None and not self.searching
+                return self._limit_ms is not None and not self.searching
         return super().check_action(action, parameters)
 
     def action_limit(self) -> None:
@@ -128,7 +131,7 @@ class FrontierScreen(Page):
     def action_step(self, direction: int) -> None:
         """Move the limit to the latency of the next point up or down."""
         latencies = sorted({one.latency_ms for one in self._points if one.valid})
-        limit_ms = self.infer.max_latency_ms
+        limit_ms = self._limit_ms
         if limit_ms is None:
             following = latencies if direction > 0 else latencies[::-1]
         elif direction > 0:
@@ -142,5 +145,7 @@ class FrontierScreen(Page):
         self._limit_to(None)
 
     def _limit_to(self, limit_ms: float | None) -> None:
-        self.infer.max_latency_ms = limit_ms
+        live = self.infer.controller.live
+        if live is not None:
+            live.limit_ms = limit_ms
         self.draw()

@@ -115,11 +115,16 @@ class KeyBar(RowsView, can_focus=False):
             binding = active.binding
             if not binding.show or not active.enabled or binding.id is None:
                 continue
-            if binding.id not in seen:
+            if binding.id not in seen and self._has_place(binding.id):
                 seen.add(binding.id)
                 action = actions.find(binding.id)
                 if key := self._key_text(action):
                     yield action, key
+
+    def _has_place(self, action_id: str) -> bool:
+        """Whether the screen wants it on the bar; dialogs have no say in it."""
+        wanted = getattr(self.screen, "on_the_bar", None)
+        return wanted is None or bool(wanted(action_id))
 
     def _key_text(self, action: actions.Action) -> str:
         """The first key of an action, as the user's keymap has it; empty where it has none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from profiles.spelling import cosine
 from tui.formats import milliseconds, rate
 from tui.palette import engine_color, engine_glyph, faint_color
 from tui.rows import Row as PlotRow
@@ -152,7 +153,7 @@ def _line(point: Point, *, best: bool) -> Line:
         "latency": (milliseconds(point.latency_ms), "strong" if best else ""),
         "percentile": (f"p{point.percentile:g}", "muted"),
         "rate": (rate(point.per_second), "strong" if best else ""),
-        "cosine": "-" if point.cosine is None else f"{point.cosine:.4f}",
+        "cosine": cosine(point.cosine) or "-",
         "state": _state(point, best=best),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from profiles.spelling import NOT_KNOWN, percent
+from profiles.spelling import NOT_KNOWN, cosine, percent
 from tui.actions import bindings
 from tui.formats import byte_size, factor, milliseconds, rate
 from tui.palette import engine_glyph
@@ -27,7 +27,7 @@ COLUMNS = (
     Column("rate", "images/s", keep=3, least=8),
     Column("speedup", "speed-up", keep=1, least=8),
     Column("verdict", "verdict", align="left", least=9),
-    Column("cosine", "cosine", keep=5, least=6),
+    Column("cosine", "cosine", keep=5, least=7),
     Column("top1", "top-1", keep=7, least=5),
     Column("memory", "memory", keep=8, least=7),
     Column("state", "state", align="left", least=13),
@@ -204,7 +204,7 @@ def _line(entry: LiveEntry, baseline: LiveEntry | None) -> dict[str, Piece | str
         "device": milliseconds(device.compute_ms if device else None),
         "rate": rate(_images_per_second(entry)),
         "speedup": factor(speed_up(entry, baseline)),
-        "cosine": f"{accuracy.cosine:.4f}" if accuracy else "-",
+        "cosine": cosine(accuracy.cosine) if accuracy else "-",
         "top1": percent(accuracy.top1_agreement) if accuracy else "-",
         "memory": byte_size(result.peak_host_bytes if result else None),
         "state": state_of(entry),
