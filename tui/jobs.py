@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,3 +128,15 @@ class LiveJobs:
             if not job.over:
                 job.close()
                 job.failed = reason
+
+
+def one_of_each(jobs: Sequence[LiveJob]) -> list[LiveJob]:
+    """`jobs` with one of those that came to the same file.
+
+    That is the latest which made it; where it was only found kept, the first that found it.
+    """
+    of_file: dict[str, LiveJob] = {}
+    for job in jobs:
+        if job.path not in of_file or not job.cached:
+            of_file[job.path] = job
+    return [job for job in jobs if not job.path or of_file[job.path] is job]

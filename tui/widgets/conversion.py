@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.formats import byte_size, duration, plural, shortened
+from tui.jobs import one_of_each
 from tui.widgets.panel import Piece, Row, RowsView, row, spread, wrapped
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ConversionPanel(RowsView):
         The cursor follows the latest, unless the user has put it elsewhere.
         """
         jobs = [job for job in run.jobs if _is_conversion(job, run)] if run else []
-        jobs = sorted([*jobs, *builds.jobs], key=lambda job: job.started_at)
+        jobs = one_of_each(sorted([*jobs, *builds.jobs], key=lambda job: job.started_at))
         item: LiveJob | BuildOrder | None = self.current or self.waiting
         followed = not self.has_focus or self.cursor == max(0, len(self._jobs) - 1)
         news = jobs != self._jobs or builds.waiting != self._orders

@@ -207,6 +207,7 @@ class RowsView(ScrollView, DrawnByLines, can_focus=True):
                               for lines in (header, footer))  # fmt: skip
             if not isinstance(rows, LazyRows):
                 rows = [keys_in_force(one, keymap) for one in rows]
+        seen, room = self._cursor_in_view, self._page
         self._header, self._footer = tuple(header), tuple(footer)
         self._rows = rows if isinstance(rows, LazyRows) else tuple(rows)
         height = len(self._header) + len(self._rows) + len(self._footer)
@@ -214,6 +215,9 @@ class RowsView(ScrollView, DrawnByLines, can_focus=True):
             self.virtual_size = Size(self.scrollable_content_region.width, height)
         if self._rows and self.cursor >= len(self._rows):
             self.cursor = len(self._rows) - 1
+        elif seen and self._page < room:
+            # A footer has taken the line that the cursor was on.
+            self.keep_cursor_in_view()
         self._repaint_changes()
 
     def show_subtitle(self, text: str) -> None:
@@ -229,6 +233,7 @@ class RowsView(ScrollView, DrawnByLines, can_focus=True):
     def on_resize(self, event: events.Resize) -> None:
         self._drawn.clear()
         self.rebuild()
+        self.keep_cursor_in_view()
 
     def watch_show_vertical_scrollbar(self) -> None:
         """The scrollbar takes a cell from every row, or gives it back."""
@@ -309,13 +314,22 @@ class RowsView(ScrollView, DrawnByLines, can_focus=True):
         if self.has_cursor:
             self._drawn.clear()
             self.refresh()
+            if focus:
+                self.keep_cursor_in_view()
 
     def keep_cursor_in_view(self) -> None:
-        page = self._page
+        """Scroll no further than it takes to see the row of the cursor."""
+        if self.has_cursor and not self._cursor_in_view:
+            above = self.cursor < round(self.scroll_offset.y)
+            # The scrollbar itself may come a moment later than the rows that it is for.
+            self.scroll_to(
+                y=self.cursor if above else self.cursor - self._page + 1, animate=False, force=True
+            )
+
+    @property
+    def _cursor_in_view(self) -> bool:
         top = round(self.scroll_offset.y)
-        if self.has_cursor and not top <= self.cursor < top + page:
-            above = self.cursor < top
-            self.scroll_to(y=self.cursor if above else self.cursor - page + 1, animate=False)
+        return top <= self.cursor < top + self._page
 
     @property
     def _page(self) -> int:
@@ -326,6 +340,8 @@ class RowsView(ScrollView, DrawnByLines, can_focus=True):
         """Move the cursor, or scroll where there is none, by so many rows."""
         if self.has_cursor:
             self.cursor = min(max(0, self.cursor + rows), max(0, len(self._rows) - 1))
+            # Where it is at an end already it may have been scrolled out of sight.
+            self.keep_cursor_in_view()
         else:
             self.scroll_to(y=self.scroll_offset.y + rows, animate=False)
 
