@@ -98,6 +98,15 @@ class LeavingApp(CollectingApp):
 
         self.push_screen(QuitDialog(self._what_leaving_does(), can_save=not self._goes), decide)
 
+    def keep_question_true(self) -> None:
+        """Where it is asked whether to leave: what that does may have changed meanwhile."""
+        from tui.dialogs.confirm import QuitDialog
+
+        can_save = self.controller.unsaved and not self._goes
+        for screen in self.screen_stack:
+            if isinstance(screen, QuitDialog):
+                screen.show(self._what_leaving_does(), can_save=can_save)
+
     def _what_leaving_does(self) -> str:
         if self.builds.going:
             text = "A build is going; leaving ends it. Engine files that were kept stay. "
@@ -109,6 +118,8 @@ class LeavingApp(CollectingApp):
                 return text
         elif self.controller.running:
             text = "A run is going; leaving stops it. "
+        elif not self.controller.unsaved:
+            return "What was going is over, and nothing is unsaved."
         else:
             text = "These results have no name yet. "
         kept = "What was measured is kept as an autosaved profile ({bench.open} lists it)."

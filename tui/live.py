@@ -44,6 +44,7 @@ State = Literal[
     "compiling",
     "checking",
     "warm-up",
+    "re-warm",
     "measuring",
     "loaded",
     "timing",
@@ -85,7 +86,7 @@ _STATE_OF_STATUS: dict[Status, State] = {
     "unavailable": "unavailable",
 }
 OVER: frozenset[State] = frozenset(_STATE_OF_STATUS.values())
-RUNNING: frozenset[State] = frozenset(_STATE_OF_PHASE.values()) - {"loaded"}
+RUNNING: frozenset[State] = frozenset(_STATE_OF_PHASE.values()) - {"loaded"} | {"re-warm"}
 
 
 _needed = cache(sample_floor)
@@ -338,7 +339,8 @@ class LiveRun:
             # The turns of the others would be gaps in which nothing was measured.
             entry.add(event.latencies_ms, entry.elapsed_s, measured=True)
         if not entry.over:
-            entry.state = event.phase
+            again = event.round is not None and event.phase == "warm-up"
+            entry.state = "re-warm" if again else event.phase
 
     def _finish_job(self, event: JobDone) -> None:
         if (job := self._work.apply(event)) is None:

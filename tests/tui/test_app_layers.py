@@ -268,6 +268,34 @@ async def test_leaving_asks_and_ends_them(layers: HeldLayers) -> None:
     assert not app.layer_times.going
 
 
+async def test_the_question_says_what_leaving_does_by_now(
+    layers: HeldLayers, scripted: ScriptedRun
+) -> None:
+    async with opened(plan_of(EAGER)) as (app, pilot):
+        await pilot.press("t", "escape")
+        await until(pilot, lambda: layers.specs, "the work")
+        await pilot.press("r", "q")
+        await until(pilot, lambda: "Layers are being timed; leaving ends that" in text_of(app))
+        layers.go_on.set()
+        await until(pilot, lambda: "A run is going; leaving stops it" in text_of(app), "the run")
+        assert "Layers are being timed" not in text_of(app)
+        assert not app.screen.check_action("save", ())
+        scripted.go_on.set()
+        await until(pilot, lambda: "These results have no name yet" in text_of(app), "its end")
+        assert "s save first" in text_of(app)
+
+
+async def test_the_question_says_that_nothing_is_left_to_lose(layers: HeldLayers) -> None:
+    async with opened(plan_of(EAGER)) as (app, pilot):
+        await pilot.press("t")
+        await until(pilot, lambda: layers.specs, "the work")
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, QuitDialog))
+        layers.go_on.set()
+        await until(pilot, lambda: "What was going is over" in text_of(app), "its end")
+        assert "save first" not in text_of(app)
+
+
 async def test_ctrl_c_stops_them(layers: HeldLayers) -> None:
     async with opened(plan_of(EAGER)) as (app, pilot):
         await pilot.press("t")

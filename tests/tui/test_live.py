@@ -26,6 +26,7 @@ from engines.results import EngineResult, LatencyRecord, PercentileRecord
 from tui.jobs import LiveJobs
 from tui.live import OVER, SERIES_COLUMNS, LiveEntry, LiveRun
 from tui.recent import RECENT_COLUMNS
+from tui.widgets.results import how_it_goes, state_of
 
 EAGER = EngineSpec(engine="eager", device="cpu")
 COMPILE = EngineSpec(engine="compile", device="cpu")
@@ -355,6 +356,12 @@ def test_the_entry_that_has_its_turn_is_the_current_one() -> None:
     assert (run.round, run.rounds) == (4, 9)
     run.apply(Progress("benchmark 1", "measuring", "round 4 of 9"))
     assert run.current is run.entries[1]
+    run.apply(turn(1, 3, "warm-up", 3.0, 1.0))
+    assert run.current is run.entries[1], "a re-warm is part of its turn"
+    assert state_of(run.entries[1]) == ("▶ re-warm", "accent")
+    assert how_it_goes(run.entries[1]) == "re-warm before its turn, round 4 of 9"
+    run.apply(turn(1, 3, "measuring", 3.1, 1.0, 1.0))
+    assert how_it_goes(run.entries[1]) == "measuring, 2 measured, round 4 of 9"
     run.apply(Progress("benchmark 1", "waiting for its turn"))
     run.apply(Progress("benchmark 0", "measuring", "round 4 of 9"))
     assert run.current is run.entries[0]

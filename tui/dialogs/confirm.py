@@ -42,6 +42,13 @@ class QuitDialog(Dialog[Leave]):
     def body(self) -> Iterable[Widget]:
         yield Note(self._text)
 
+    def show(self, text: str, *, can_save: bool) -> None:
+        """Say what leaving does by now: work begins and ends while the question is open."""
+        self._text, self._can_save = text, can_save
+        if self.is_mounted:
+            self.query(Note).first(Note).show(text)
+            self.refresh_bindings()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self._can_save if action == "save" else super().check_action(action, parameters)
 

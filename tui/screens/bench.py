@@ -127,6 +127,7 @@ class BenchScreen(BenchActions):
             else:
                 self._timer.pause()
         self.infer.tell_terminal()
+        self.infer.keep_question_true()
         self.draw()
 
     def draw(self) -> None:

@@ -15,7 +15,7 @@ from tui.screens.detail_rows import (
 )
 from tui.screens.detail_rows import pair as _pair
 from tui.widgets.panel import Row, row
-from tui.widgets.results import VERDICTS
+from tui.widgets.results import VERDICTS, how_it_goes
 from tui.widgets.split_bar import NAME_WIDTH, split_rows
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ def detail_lines(entry: LiveEntry) -> list[Row | str]:
     """The rows of a dialog on `entry`: latency, times, accuracy, what really ran."""
     result = entry.result
     if result is None:
-        now = f"{entry.state} {entry.detail}".strip()
-        return [now, "", "Its figures are complete when it ends."]
+        return [how_it_goes(entry), "", "Its figures are complete when it ends."]
     lines: list[Row | str] = list(_outcome(result))
     if result.versus is not None:
         lines += ["", *_versus(result.versus)]

@@ -41,6 +41,7 @@ STATES: dict[str, Piece] = {
     "compiling": ("▶ compiling", "accent"),
     "checking": ("▶ checking", "accent"),
     "warm-up": ("▶ warm-up", "accent"),
+    "re-warm": ("▶ re-warm", "accent"),
     "measuring": ("▶ measuring", "accent"),
     "timing": ("▶ timing GPU", "accent"),
     "energy": ("▶ energy", "accent"),
@@ -258,12 +259,18 @@ def speed_up(entry: LiveEntry, baseline: LiveEntry | None) -> float | None:
     return (baseline.p50_ms / baseline.spec.batch) / (entry.p50_ms / entry.spec.batch)
 
 
+def how_it_goes(entry: LiveEntry) -> str:
+    """What is done with an entry that has no result yet, and how far that is."""
+    state = "re-warm before its turn" if entry.state == "re-warm" else entry.state
+    done = f"{entry.n:,} measured" if entry.n else ""
+    return ", ".join(filter(None, (state, done, entry.detail)))
+
+
 def explanation(entry: LiveEntry) -> Piece:
     """Why an entry is as it is, in one line."""
     result = entry.result
     if result is None:
-        done = f", {entry.n:,} measured" if entry.n else ""
-        return f"{entry.label}: {entry.state}{done} {entry.detail}".rstrip(), "muted"
+        return f"{entry.label}: {how_it_goes(entry)}", "muted"
     if result.status in ("failed", "unavailable", "invalid"):
         reason = f"{entry.label}: {result.reason}"
         return f"{reason}; {result.hint}" if result.hint else reason, "warn"
