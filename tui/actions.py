@@ -278,6 +278,8 @@ ACTIONS: tuple[Action, ...] = (
            in_palette=False),
     Action("form.erase", "backspace", "erase", "erase", "Erase the last digit or letter",
            in_palette=False),
+    Action("form.clear", "ctrl+u,delete", "clear", "clear", "Erase the whole number or text",
+           in_palette=False),
     Action("confirm.yes", "y", "screen.accept", "yes", "Yes", in_palette=False),
     Action("confirm.no", "n", "screen.cancel", "no", "No", in_palette=False),
     Action("message.close", "escape,enter,q", "screen.cancel", "close", "Close", 0,

@@ -138,7 +138,7 @@ def test_what_can_not_be_meant_is_said(name: str, value: str, said: str) -> None
 
 async def test_letters_move_on_where_a_text_can_have_none(replayed: None) -> None:
     async with opened() as (app, pilot):
-        await pilot.press("i", *"jjjj", "backspace", *"j3j", "l", *"jj8")
+        await pilot.press("i", "left", *"jjjj", "backspace", *"j3j", "l", *"jj8")
         form = app.screen.query_one(FormRows)
         assert form.cursor == 8
         given = [form.values[name] for name in ("block seconds", "same within %", "in flight",
@@ -146,6 +146,65 @@ async def test_letters_move_on_where_a_text_can_have_none(replayed: None) -> Non
         assert given == ["0.2", "13", "", "8"]
     assert _takes_letters(Option("note", "a text", ""))
     assert not _takes_letters(Option("parts", "numbers", "", pattern=r"[\d,-]*"))
+
+
+async def test_what_the_chosen_way_does_not_use_can_not_be_changed(replayed: None) -> None:
+    async with opened() as (app, pilot):
+        await pilot.press("i")
+        form = app.screen.query_one(FormRows)
+
+        def rows() -> dict[str, str]:
+            texts = ["".join(text for text, _ in one).strip() for one in form.rows]
+            return {text.partition("  ")[0]: text.partition("  ")[2].strip() for text in texts}
+
+        unused = ("iterations", "seconds", "blocks", "block seconds", "same within %")
+        assert [name for name, text in rows().items() if "not used" in text] == list(unused)
+        before = dict(form.values)
+        for _ in unused:
+            await pilot.press("down", "right", "7", "backspace", "ctrl+u")
+            await pilot.pause()
+            assert form.current.name in unused
+            assert form.values == before
+            said = app.screen.query_one("#problem").content
+            assert said.startswith(f"{form.current.name}: it is used where 'ends after' is '")
+        await pilot.press("home", "right", "down")
+        await pilot.pause()
+        assert [name for name, text in rows().items() if "not used" in text] == list(unused[1:])
+        assert "◂ 100 ▸" in rows()["iterations"]
+        assert not app.screen.query_one("#problem").display
+        await pilot.press("ctrl+u", "7", "enter")
+        await until(pilot, lambda: app.screen is app.bench)
+        assert app.measurement == Measurement(iterations=7)
+
+
+async def test_what_can_be_no_part_of_a_value_is_refused_in_words(replayed: None) -> None:
+    async with opened() as (app, pilot):
+        await pilot.press("i", "left", *["down"] * 4, "x")
+        await pilot.pause()
+        form = app.screen.query_one(FormRows)
+        problem = app.screen.query_one("#problem")
+        assert form.current.name == "block seconds"
+        assert problem.content == (
+            "block seconds: 'x' is no part of it; expected seconds, such as 0.5"
+        )
+        assert form.values["block seconds"] == "0.25"
+        await pilot.press("ctrl+u")
+        await pilot.pause()
+        assert form.values["block seconds"] == ""
+        assert not problem.display
+        await pilot.press(*"0.5", "up", "x")
+        await pilot.pause()
+        assert problem.content == "blocks: 'x' is no part of it; expected a whole number"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is app.bench)
+        assert app.measurement == Measurement(interleave=True, block_seconds=0.5)
+
+
+async def test_a_mistake_in_what_is_not_used_hinders_nothing(replayed: None) -> None:
+    async with opened() as (app, pilot):
+        await pilot.press("i", "left", *["down"] * 4, "ctrl+u", "home", "right", "enter")
+        await until(pilot, lambda: app.screen is app.bench)
+        assert app.measurement == Measurement()
 
 
 async def test_a_problem_keeps_the_dialog_and_its_keys_on_a_small_screen(replayed: None) -> None:

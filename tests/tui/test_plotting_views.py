@@ -152,3 +152,16 @@ def test_in_a_narrow_plot_the_numbers_outlive_the_bars(width: int) -> None:
     rows = text(bars(1.0, 2.5, width=width))
     assert "1.00x" in "".join(rows)
     assert "2.50x" in "".join(rows)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_short_bars_have_their_axis(log: bool) -> None:
+    for width in range(40, 90):
+        bars = [
+            SpeedUp("●", RED, "eager cpu fp32 b1", 1.0, "baseline"),
+            SpeedUp("■", GREY, "onnxruntime cpu fp32 b1", 2.06, "▲ FASTER ! shared CPU"),
+        ]
+        rows = text(speed_up_plot(bars, width, 9, frame=GREY, log=log))
+        drawn = any("█" in row for row in rows)
+        assert bool(rows[-1].strip()) == drawn, width
+        assert ("┬" in rows[-2]) == drawn, width

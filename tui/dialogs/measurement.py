@@ -68,9 +68,23 @@ OPTIONS = (
     ),
 )
 
+# What belongs to one way to end alone.
+USED_WHERE = {
+    name: ("ends after", way)
+    for name, way in (
+        ("iterations", ITERATIONS),
+        ("seconds", SECONDS),
+        ("blocks", BY_TURNS),
+        ("block seconds", BY_TURNS),
+        ("same within %", BY_TURNS),
+    )
+}
+
 
 class MeasurementDialog(FormDialog[Measurement]):
     """Dismissed with the measurement that is set; what it does not show stays as it was."""
+
+    used_where = USED_WHERE
 
     def __init__(self, measurement: Measurement) -> None:
         self._measurement = measurement
@@ -78,7 +92,7 @@ class MeasurementDialog(FormDialog[Measurement]):
 
     def body(self) -> Iterable[Widget]:
         yield Note("The article measures 100 iterations. Percentiles need more: p99 needs 662.")
-        yield FormRows(self._options, self._values)
+        yield FormRows(self._options, self._values, self.used_where)
 
     def action_accept(self) -> None:
         try:

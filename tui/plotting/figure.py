@@ -70,9 +70,13 @@ class Figure:
         self.left = self.bottom = 0
         self._unit = ""
 
-    def axes(self, x: Scale, y: Scale | None = None) -> None:
-        """Draw the axes, where there is room for them."""
-        self.bottom = axis_rows_below(self.width, self.height)
+    def axes(self, x: Scale, y: Scale | None = None, *, below: int | None = None) -> None:
+        """Draw the axes, where there is room for them.
+
+        `below` is how many rows are kept for the horizontal one: by itself a figure judges that by
+        its own size, which is less than the plot's where there is text beside it.
+        """
+        self.bottom = axis_rows_below(self.width, self.height) if below is None else below
         if not self.bottom:
             return
         labels = list(x.labels)

@@ -57,7 +57,7 @@ def speed_up_plot(
     rows = blank(width, height)
     if bars:
         figure = Figure(bars, height, frame, ascii_only)
-        figure.axes(scale)
+        figure.axes(scale, below=axis_rows)
         rows = [fitted([(" " * labels, None), *row], width) for row in figure.rows()]
         at_one = labels + min(int(float(scale.place(1.0)) * bars), bars - 1)
         for at in range(height - axis_rows):
