@@ -63,6 +63,11 @@ class Recorder:
         return self._plan
 
     @property
+    def started(self) -> datetime:
+        """When the run has started; before that, when this recorder was made."""
+        return self._started
+
+    @property
     def measured(self) -> bool:
         """Whether any samples have come."""
         return bool(self._series)

@@ -1,4 +1,4 @@
-"""How shares, cosines and the names of the code are written for a reader, everywhere the same way."""
+"""How shares, cosines and the names of the code are written, everywhere the same way."""
 
 from __future__ import annotations
 

@@ -113,12 +113,8 @@ class Store:
             hint=did_you_mean(stem, stored),
         )
 
-    def new_path(self, subject: Profile | RunPlan) -> Path:
+    def new_path(self, plan: RunPlan, started: datetime) -> Path:
         """A name for a new file that sorts by time, says what it is of, and is not taken now."""
-        if isinstance(subject, Profile):
-            started, plan = subject.run.started, subject.plan
-        else:
-            started, plan = datetime.now(UTC), subject
         words = [f"{started.astimezone(UTC):%Y-%m-%dT%H-%M-%S}", _slug(plan.model.name)]
         stem = "-".join(filter(None, [*words, _slug(plan.name)]))
         names = (stem if count == 1 else f"{stem}-{count}" for count in range(1, 10**6))
@@ -129,7 +125,7 @@ class Store:
         """Keep `profile` under a new name; never in the place of another. FileError if refused."""
         paths.ready(self.folder)
         while True:
-            path = self.new_path(profile)
+            path = self.new_path(profile.plan, profile.run.started)
             try:
                 return Stored(path, write_profile(profile, samples, path, overwrite=False))
             except FileError:

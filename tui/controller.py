@@ -19,6 +19,8 @@ from tui.actions import told
 from tui.drives import EventDrive
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from engines.events import Event
     from engines.model import ModelFacts
     from engines.plan import RunPlan
@@ -58,6 +60,12 @@ class Drive(EventDrive):
 
     def keep(self, event: Event) -> None:
         self._recorder.apply(event)
+
+    @property
+    def started(self) -> datetime:
+        """When the run has started, as its profile says."""
+        with self._lock:
+            return self._recorder.started
 
     @property
     def measured(self) -> bool:
@@ -190,7 +198,7 @@ class Controller:
         """Where a profile of the present run would be saved."""
         if self.drive is None:
             raise self._nothing_to_save()
-        return self.store.new_path(self.drive.plan)
+        return self.store.new_path(self.drive.plan, self.drive.started)
 
     def save(self, path: Path, name: str = "") -> Path:
         """Save the run so far to `path`; may be called in any thread.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,15 @@ def test_a_name_is_never_taken_twice(store: Store, profile: Profile) -> None:
     saved = [store.save(profile, {}).path for _ in range(3)]
     assert len(set(saved)) == 3
     assert [path.stem[-8:] for path in saved] == ["-article", "rticle-2", "rticle-3"]
-    assert store.new_path(profile).stem.endswith("-4")
+    assert store.new_path(profile.plan, profile.run.started).stem.endswith("-4")
 
 
 def test_a_name_taken_by_another_process_meanwhile_is_left_alone(
     store: Store, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = store.new_path(profile)
+    taken = store.new_path(profile.plan, profile.run.started)
     free = iter([taken, taken.with_name("free.toml")])
-    monkeypatch.setattr(store, "new_path", lambda _: next(free))
+    monkeypatch.setattr(store, "new_path", lambda *_: next(free))
     store.folder.mkdir()
     taken.write_text("another's")
     assert store.save(profile, {}).path.name == "free.toml"
@@ -68,11 +69,11 @@ def test_a_name_taken_by_another_process_meanwhile_is_left_alone(
 
 def test_names_are_plain_whatever_the_plan_is_called(store: Store) -> None:
     plan = RunPlan(name=" Ünï/../;rm -rf $HOME\n" + "x" * 99, engines=(EngineSpec(engine="eager"),))
-    name = store.new_path(plan).name
+    name = store.new_path(plan, datetime.now(UTC)).name
     assert name.isascii()
     assert not set(name) - set("0123456789abcdefghijklmnopqrstuvwxyz-T.")
     assert len(name) < 100
-    assert store.new_path(plan).parent == store.folder
+    assert store.new_path(plan, datetime.now(UTC)).parent == store.folder
 
 
 def test_the_newest_comes_first(store: Store, profile: Profile) -> None:

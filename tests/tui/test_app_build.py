@@ -52,6 +52,9 @@ async def test_b_builds_shows_what_is_kept_and_builds_it_again(rtx: None) -> Non
         assert "MiB" in shown
         assert "why: not made yet" in shown
         await until(pilot, lambda: "✓ built" in app.bench.engines.text(), "the row is built")
+        assert app.bench.engines.text().splitlines()[-1] == (
+            "built for compute capability 8.9  b builds others"
+        )
 
         await pilot.press("2")
         form = await dialog(app, pilot)

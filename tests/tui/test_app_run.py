@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,21 @@ async def test_a_failed_save_keeps_the_dialog_and_the_run(
         await until(pilot, lambda: app.screen is app.bench)
         assert read_profile(tmp_path / "run.toml").results[0].status == "ok"
         assert not app.controller.unsaved
+
+
+async def test_the_proposed_name_says_when_the_run_started(scripted: ScriptedRun) -> None:
+    scripted.wait = False
+    async with opened(plan_of(ORT)) as (app, pilot):
+        await pilot.press("r")
+        await until(pilot, lambda: app.controller.live and app.controller.live.ending)
+        app.controller.drive._recorder._started = datetime(2026, 3, 1, 22, 1, 7, tzinfo=UTC)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, PathDialog))
+        proposed = Path(app.screen.query_one(Field).value)
+        assert proposed.name == "2026-03-01T22-01-07-mobilenetv2.toml"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is app.bench)
+        assert read_profile(proposed).run.started == datetime(2026, 3, 1, 22, 1, 7, tzinfo=UTC)
 
 
 async def test_a_file_that_exists_is_overwritten_at_the_second_enter(

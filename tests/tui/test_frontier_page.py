@@ -124,7 +124,9 @@ async def test_arrows_step_the_limit_from_point_to_point(replayed: None) -> None
         await pilot.press("right", "plus", "left", "minus")
         assert app.controller.live.limit_ms == first
         await pilot.press("left")
-        assert app.controller.live.limit_ms == first, "below the fastest there is nothing to step to"
+        assert app.controller.live.limit_ms == first, (
+            "below the fastest there is nothing to step to"
+        )
         await pilot.press("backspace", "left")
         last = app.controller.live.limit_ms
         assert last is not None

@@ -206,7 +206,7 @@ class FormDialog(Dialog[Answer]):
     def on_form_rows_refused(self, message: FormRows.Refused) -> None:
         self.show_problem(message.reason)
 
-    def on_form_rows_changed(self) -> None:
+    def on_form_rows_changed(self, message: FormRows.Changed) -> None:
         self.show_problem("")
 
     def values_given(self) -> Values:

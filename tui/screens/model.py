@@ -13,7 +13,7 @@ from profiles.spelling import percent
 from tui.actions import bindings
 from tui.formats import byte_size, plural, quantity, shape
 from tui.screens.base import Page
-from tui.widgets.panel import RowsView, row
+from tui.widgets.panel import RowsView, ascii_only, row
 from tui.widgets.table import Column, Line, lay_out
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ COLUMNS = (
     Column("share", "share of MACs", align="left", least=SHARE_CELLS + 6),
 )
 OPEN, FOLDED = "▼ ", "▶ "
+# In plain ASCII, where the cursor is a > already.
+OPEN_IN_ASCII, FOLDED_IN_ASCII = "- ", "+ "
 INDENT = "    "
 
 
@@ -113,7 +115,15 @@ class LayerRows(RowsView):
     def _line(self, node: Node, macs: int, largest: int) -> Line:
         block, layer = node.block, node.layer
         layers = (layer,) if layer is not None else block.layers
-        return {**_names(node, is_open=self._is_open(block)), **_figures(layers, macs, largest)}
+        sign = self._sign(node) if layer is None else ""
+        return {**_names(node, sign), **_figures(layers, macs, largest)}
+
+    def _sign(self, node: Node) -> str:
+        """What stands before a block that folds."""
+        signs = (FOLDED, OPEN)
+        if ascii_only(self.app):
+            signs = (FOLDED_IN_ASCII, OPEN_IN_ASCII)
+        return signs[self._is_open(node.block)]
 
     def _is_open(self, block: Block) -> bool:
         return bool(self.searched) or block.name in self.open
@@ -217,11 +227,11 @@ def _text(layer: LayerFacts) -> str:
     return f"{layer.name} {layer.kind} {layer.block}".lower()
 
 
-def _names(node: Node, *, is_open: bool) -> Line:
+def _names(node: Node, sign: str) -> Line:
     block, layer = node.block, node.layer
     if layer is None:
         kind = plural(len(block.layers), "layer")
-        return {"name": ((OPEN if is_open else FOLDED) + block.name, "strong"),
+        return {"name": (sign + block.name, "strong"),
                 "kind": (kind, "muted")}  # fmt: skip
     if not block.folds:
         return {"name": ("  " + layer.name, "strong"), "kind": (layer.kind, "muted")}

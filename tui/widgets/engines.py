@@ -158,6 +158,17 @@ def _built(choice: Choice) -> int:
     return sum(one.kind == "built" for one in choice.files or ())
 
 
+def _built_for(choice: Choice) -> str:
+    """For which GPUs the kept engine files of a row are; empty where there are none."""
+    metas = [one.meta for one in choice.files or () if one.kind == "built" and one.meta]
+    if not metas:
+        return ""
+    gpus = sorted({one.parts.get("compute capability", "unknown") for one in metas})
+    lacking = len(choice.files or ()) - len(metas)
+    count = f"{len(metas)} of {len(metas) + lacking} " if lacking else ""
+    return f"{count}built for compute capability {', '.join(gpus)}"
+
+
 def _not_built(choice: Choice, width: int) -> Row:
     """Why the first of a row's engine files that is not kept has to be built."""
     lacking = next((one for one in choice.files or () if one.kind != "built"), None)
@@ -176,8 +187,12 @@ def why_to_build(state: BuildState) -> str:
 def _why_not(choice: Choice, width: int) -> list[Row]:
     found = choice.availability
     if choice.buildable:
-        builds = row(("b", "key:bench.build"), (" builds for a named GPU", "muted"))
-        return [row((shortened(found.reason, width), "warn")), builds]
+        why = row((shortened(found.reason, width), "warn"))
+        if words := _built_for(choice):
+            key = row(("b", "key:bench.build"), (" builds others", "muted"))
+            room = width - row_width(key) - 2
+            return [why, row((f"{shortened(words, room)}  ", "muted"), *key)]
+        return [why, row(("b", "key:bench.build"), (" builds for a named GPU", "muted"))]
     if not found.install:
         return _exactly(wrapped(found.reason, width, "warn"), FOOTER_LINES)
     return [
