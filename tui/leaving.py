@@ -118,7 +118,7 @@ class LeavingApp(CollectingApp):
                 return text
         elif self.controller.running:
             text = "A run is going; leaving stops it. "
-        elif not self.controller.unsaved:
+        elif not (self._goes or self.controller.unsaved):
             return "What was going is over, and nothing is unsaved."
         else:
             text = "These results have no name yet. "
