@@ -282,7 +282,7 @@ async def test_the_question_says_what_leaving_does_by_now(
         assert not app.screen.check_action("save", ())
         scripted.go_on.set()
         await until(pilot, lambda: "These results have no name yet" in text_of(app), "its end")
-        assert "s save first" in text_of(app)
+        await until(pilot, lambda: "s save first" in text_of(app), "its key")
 
 
 async def test_the_question_says_that_nothing_is_left_to_lose(layers: HeldLayers) -> None:

@@ -69,6 +69,10 @@ form.next space ~
 form.previous h ~
 list.down j ~
 form.erase backspace ~
+form.next right ~
+form.clear ctrl+u ~
+form.next right ~
+form.clear delete ~
 dialog.cancel escape -Options of
 bench.measure i How to measure
 dialog.cancel escape -How to measure
