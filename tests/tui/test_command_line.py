@@ -203,7 +203,8 @@ def test_layers_are_a_table_that_says_what_a_row_is():
 
 
 def test_interrupted_layers_leave_no_child():
-    with Terminal([COMMAND, "layers", *TINY, *ORT]) as terminal:
+    # A large batch: what is left behind the warm-up takes seconds, however late the signal comes.
+    with Terminal([COMMAND, "layers", *TINY, *ORT, "-b", "128"]) as terminal:
         terminal.wait_for("warm-up", 60)
         children = terminal.descendants()
         terminal.process.send_signal(signal.SIGINT)
