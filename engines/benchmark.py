@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
@@ -31,6 +30,7 @@ from engines.results import (
     WarmUpRecord,
 )
 from engines.sampling import Phase, Taken, ask, sample
+from engines.wording import cosine
 
 Steps = Generator[Event, None, None]
 
@@ -353,9 +353,7 @@ def why_invalid(accuracy: AccuracyRecord) -> str:
     """Which tolerance the engine's outputs are outside of, with the figures."""
     if accuracy.nan_count:
         return f"its output has {accuracy.nan_count} values that are not finite"
-    # Cut, as tables have it: rounded it may read as what was expected.
-    cosine = math.floor(accuracy.cosine * 1e5) / 1e5 if math.isfinite(accuracy.cosine) else math.nan
     return (
-        f"its outputs differ from the FP32 reference: cosine {cosine:.5f}, "
+        f"its outputs differ from the FP32 reference: cosine {cosine(accuracy.cosine)}, "
         f"expected at least {accuracy.tolerance_cosine:g}"
     )

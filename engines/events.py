@@ -90,6 +90,12 @@ class Samples:
     round: int | None = None
     preempted: int = 0
 
+    @property
+    def called(self) -> Literal["warm-up", "re-warm", "measuring"]:
+        """What the phase is called: "re-warm" where it precedes a turn."""
+        again = self.round is not None and self.phase == "warm-up"
+        return "re-warm" if again else self.phase
+
 
 @dataclass(frozen=True, slots=True)
 class RoundStarted:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable
 
 from engines.results import EngineResult, LatencyRecord, PercentileRecord
-from profiles.spelling import NOT_KNOWN, cosine, percent
+from engines.wording import cosine
+from profiles.spelling import NOT_KNOWN, percent
 from profiles.table import Cell, Colour
 
 SIGNIFICANT = 4

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from engines.errors import EXIT_INVALID, EXIT_OK, EXIT_REGRESSION
+from engines.wording import cosine
 from profiles import figures
 from profiles.document import Document, Note
 from profiles.frontier import MIDDLE, Point, best_under, limit_text, points_of
 from profiles.heading import title_lines
 from profiles.schema import Profile
-from profiles.spelling import cosine
 from profiles.table import Cell, Column
 
 MEANING = (

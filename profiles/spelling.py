@@ -1,8 +1,6 @@
-"""How shares, cosines and the names of the code are written, everywhere the same way."""
+"""How shares and the names of the code are written for a reader, everywhere the same way."""
 
 from __future__ import annotations
-
-import math
 
 # What stands for a value that nobody knows, and for an interval that hardly bounds one.
 NOT_KNOWN = "not known"
@@ -27,10 +25,3 @@ def percent(share: float, decimals: int = 0, *, signed: bool = False) -> str:
     What rounds to nothing has no minus.
     """
     return f"{100 * share:{'+' if signed else ''}z,.{decimals}f} %"
-
-
-def cosine(value: float | None) -> str:
-    """A cosine in five decimals, cut: 1 is printed for 1 only."""
-    if value is None or not math.isfinite(value):
-        return "" if value is None else str(value)
-    return f"{math.floor(value * 1e5) / 1e5:.5f}"

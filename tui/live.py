@@ -339,8 +339,7 @@ class LiveRun:
             # The turns of the others would be gaps in which nothing was measured.
             entry.add(event.latencies_ms, entry.elapsed_s, measured=True)
         if not entry.over:
-            again = event.round is not None and event.phase == "warm-up"
-            entry.state = "re-warm" if again else event.phase
+            entry.state = event.called
 
     def _finish_job(self, event: JobDone) -> None:
         if (job := self._work.apply(event)) is None:

@@ -1,4 +1,4 @@
-"""The median of an engine that took turns, or two of them' ratio, from those of each round."""
+"""The median of an engine that took turns, or the ratio of two, from those of each round."""
 
 from __future__ import annotations
 

@@ -63,13 +63,10 @@ class Progress:
                 words = f"{event.phase}  {event.detail}".rstrip()
                 self._draw(event.job, words, now=not event.detail)
             case Samples():
-                # What precedes each turn is no part of the warm-up.
-                again = event.round is not None and event.phase == "warm-up"
-                phase = "re-warm" if again else event.phase
-                key = (event.job, phase)
+                key = (event.job, event.called)
                 self._counts[key] = self._counts.get(key, 0) + len(event.latencies_ms)
                 median = float(np.median(event.latencies_ms))
-                self._draw(event.job, f"{phase}  n {self._counts[key]:,}  {median:.3f} ms")
+                self._draw(event.job, f"{event.called}  n {self._counts[key]:,}  {median:.3f} ms")
             case RoundStarted():
                 self._round = f"round {event.round + 1}/{event.rounds}  "
             case EngineFinished():

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
-from textual.widget import Widget
 
 from engines import pinning
 from engines.errors import InferTuiError, UsageError
 from engines.plan import ARTICLE_ITERATIONS, Measurement, OptionValue
 from engines.registry import Option
 from profiles.validation import convert
-from tui.dialogs.base import Note
-from tui.dialogs.form import FormDialog, FormRows
+from tui.dialogs.form import FormDialog
 
 UNTIL_KNOWN = "median known to 1 %"
 ITERATIONS = "iterations"
@@ -68,6 +66,7 @@ OPTIONS = (
     ),
 )
 
+NOTE = "The article measures 100 iterations. Percentiles need more: p99 needs 662."
 # What belongs to one way to end alone.
 USED_WHERE = {
     name: ("ends after", way)
@@ -88,11 +87,7 @@ class MeasurementDialog(FormDialog[Measurement]):
 
     def __init__(self, measurement: Measurement) -> None:
         self._measurement = measurement
-        super().__init__("How to measure", OPTIONS, values_of(measurement), "")
-
-    def body(self) -> Iterable[Widget]:
-        yield Note("The article measures 100 iterations. Percentiles need more: p99 needs 662.")
-        yield FormRows(self._options, self._values, self.used_where)
+        super().__init__("How to measure", OPTIONS, values_of(measurement), NOTE)
 
     def action_accept(self) -> None:
         try:

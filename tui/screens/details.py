@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from profiles.spelling import cosine, percent, spelled
+from engines.wording import cosine
+from profiles.spelling import percent, spelled
 from tui.formats import byte_size, duration, milliseconds, plural, rate
 from tui.screens.detail_rows import (
     conditions_rows,

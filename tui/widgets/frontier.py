@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from profiles.spelling import cosine
+from engines.wording import cosine
 from tui.formats import milliseconds, rate
 from tui.palette import engine_color, engine_glyph, faint_color
 from tui.rows import Row as PlotRow

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from profiles.spelling import NOT_KNOWN, cosine, percent
+from engines.wording import cosine
+from profiles.spelling import NOT_KNOWN, percent
 from tui.actions import bindings
 from tui.formats import byte_size, factor, milliseconds, rate
 from tui.palette import engine_glyph
